@@ -1,0 +1,53 @@
+"""The catalogue: every entity of the house, parents before children.
+
+Owns: the one list of entities and the look-ups over it.
+Must not know: who reads it.
+Invariant: an entity comes after every entity it refers to, names and tables are unique, and every declared reference,
+gather and rollup exists (checked on import by `_checked`; tests/unit/test_catalogue.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from erp_core.entities.organisation import ORGANISATION
+from erp_core.language import Entity, Phone
+
+SCHEMA_VERSION: Final = 1
+"""The newest schema of the phones; entities and fields say in `since` which version first had them."""
+
+
+def _checked(*entities: Entity) -> tuple[Entity, ...]:
+    seen: dict[str, Entity] = {}
+    for entity in entities:
+        for field, target in entity.references:
+            if target != entity.name and target not in seen:
+                raise ValueError(f"{entity.name}.{field.name} refers to {target!r}, which does not come before it")
+        if entity.name in seen or entity.table in {e.table for e in seen.values()}:
+            raise ValueError(f"{entity.name} is declared twice")
+        seen[entity.name] = entity
+    for entity in entities:
+        for gather in entity.gathers:
+            seen[gather.entity].by_name[gather.field]
+        for rollup in entity.rollups:
+            seen[rollup.into], entity.by_name[rollup.via]
+    return entities
+
+
+ENTITIES: Final = _checked(
+    ORGANISATION,
+)
+BY_NAME: Final[Mapping[str, Entity]] = {e.name: e for e in ENTITIES}
+BY_TABLE: Final[Mapping[str, Entity]] = {e.table: e for e in ENTITIES}
+ORDER: Final[Mapping[str, int]] = {e.table: n for n, e in enumerate(ENTITIES)}
+"""Table -> its place, parents before children: the order in which rows are written (deletes go backwards)."""
+SYNCED: Final = tuple(e for e in ENTITIES if e.phone is not Phone.NONE)
+"""What phones hold, in catalogue order."""
+
+
+def synced_at(schema_version: int | None) -> tuple[Entity, ...]:
+    """Give the entities that an app at `schema_version` knows; None or a newer version than ours: all."""
+    if schema_version is None:
+        return SYNCED
+    return tuple(e for e in SYNCED if e.since <= schema_version)

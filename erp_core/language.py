@@ -1,0 +1,259 @@
+"""The language in which the trade is declared: entity, field, how a field may change, states, rules.
+
+Owns: the vocabulary of `erp_core/entities/*`; an entity is declared once, and from the declaration come its table, wire
+model, WatermelonDB schema, merge policies and rules.
+Must not know: who reads the declarations (store, wire, engine, mobile).
+Invariant: a declaration is data; nothing here looks at a clock, a database or another row that it was not handed
+(tests/unit/test_catalogue.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+from typing import Final, Protocol, TypeAlias
+
+from erp_core.values import Instant, Reference, Row, Text, Value, ValueType
+
+# --- How a field may change -------------------------------------------------------------------------------------------
+
+
+class Kind(Enum):
+    """How a field may change once two sides changed it (DESIGN.md §6); `engine/policy_map.py` turns it into a policy."""
+
+    LATEST = "latest"
+    ONCE = "once"
+    NEWEST = "newest"
+    TALLY = "tally"
+    BAG = "bag"
+    HIGHEST = "highest"
+    LOWEST = "lowest"
+    PROSE = "prose"
+    GUARDED = "guarded"
+    LOCKED = "locked"
+    REVIEWED = "reviewed"
+    DERIVED = "derived"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How one field may change: the kind and what the kind needs to decide."""
+
+    kind: Kind
+    when: Callable[[Row], bool] | None = None
+    least: Value = None
+    most: Value | Callable[[Row], Value] = None
+
+
+LATEST: Final = Change(Kind.LATEST)
+ONCE: Final = Change(Kind.ONCE)
+NEWEST: Final = Change(Kind.NEWEST)
+BAG: Final = Change(Kind.BAG)
+HIGHEST: Final = Change(Kind.HIGHEST)
+LOWEST: Final = Change(Kind.LOWEST)
+PROSE: Final = Change(Kind.PROSE)
+GUARDED: Final = Change(Kind.GUARDED)
+REVIEWED: Final = Change(Kind.REVIEWED)
+DERIVED: Final = Change(Kind.DERIVED)
+
+
+def tally(least: Value = 0, most: Value | Callable[[Row], Value] = None) -> Change:
+    """A count that both sides add to; `most` is a number or is read from the row (bales sold ≤ bales offered)."""
+    return Change(Kind.TALLY, least=least, most=most)
+
+
+def locked(when: Callable[[Row], bool]) -> Change:
+    """Frozen once `when(row as the server has it)` holds: the terms of a confirmed trade."""
+    return Change(Kind.LOCKED, when=when)
+
+
+# --- Fields -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an entity: name, type, how it may change, whether it may be empty, what a new row starts with.
+
+    `since`: the schema version that first has it on the phone. `unique`: no two rows of an organisation share a value
+    (empty values are not compared). `help`: one line for the documents that are made from the catalogue.
+    """
+
+    name: str
+    type: ValueType
+    change: Change = LATEST
+    required: bool = False
+    default: Value = None
+    unique: bool = False
+    since: int = 1
+    help: str = ""
+
+    @property
+    def derived(self) -> bool:
+        return self.change.kind is Kind.DERIVED
+
+
+SERVER_FIELDS: Final = (
+    Field("created_at", Instant(), DERIVED, required=True, help="when the server first stored the row"),
+    Field("updated_at", Instant(), DERIVED, required=True, help="when the server last stored the row"),
+    Field("created_by", Text(64), DERIVED, help="the user who created the row; empty if SQL did"),
+    Field("updated_by", Text(64), DERIVED, help="the user who last changed the row; empty if SQL did"),
+)
+"""Every entity ends with these; the server alone writes them."""
+
+
+# --- States -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """A state machine as a table: state -> the states that may follow it. The first one is where a row begins.
+
+    `also_begins`: further states in which a row may be created (a lorry already loaded when first written down).
+    """
+
+    field: str
+    moves: Mapping[str, tuple[str, ...]]
+    also_begins: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return tuple(self.moves)
+
+    @property
+    def begins(self) -> tuple[str, ...]:
+        return (self.words[0], *self.also_begins)
+
+    def reaches(self, start: str, goal: str) -> bool:
+        """Say whether `goal` can be reached from `start` in any number of moves; a state reaches itself.
+
+        A phone that was away for days sends only the last of several moves, so every path counts.
+        """
+        seen, open_ends = {start}, [start]
+        while open_ends:
+            for following in self.moves[open_ends.pop()]:
+                if following not in seen:
+                    seen.add(following)
+                    open_ends.append(following)
+        return goal in seen
+
+
+# --- Rules ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Why a row may not be as it is: a stable code, the fields at fault, and a sentence that says what to do."""
+
+    code: str
+    sentence: str
+    fields: tuple[str, ...] = ()
+
+
+class World(Protocol):
+    """What a rule may look at besides its own row; everything is as it will be once the unit commits."""
+
+    @property
+    def today(self) -> date:
+        """The day of the unit of work, in the organisation's time zone."""
+
+    def get(self, entity: str, id: str | None) -> Row | None:
+        """Give the row that a `Reference` field of the changed row names; None if the field is empty."""
+
+    def siblings(self, entity: str, field: str, id: str | None) -> Sequence[Row]:
+        """Give all rows of `entity` whose `field` is `id`, the changed ones included; the entity declares it in `gathers`."""
+
+
+Rule: TypeAlias = Callable[[Row, Row | None, World], Iterator[Violation]]
+"""(after, before, world) -> what is wrong with it. `before` is None for a new row."""
+
+DeleteRule: TypeAlias = Callable[[Row, World], Iterator[Violation]]
+"""(row, world) -> why it may not be deleted."""
+
+Derivation: TypeAlias = Callable[[Row, World], Mapping[str, Value]]
+"""(after, world) -> the values of the entity's own DERIVED fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """A rule of this entity looks at every row of `entity` whose `field` names the same row as this row's `field`.
+
+    The engine loads them and holds the named row's lock, so that two phones cannot both book the last bales.
+    `via` is this entity's field; for the named row's own rules (`via="id"`) it is the row itself.
+    """
+
+    entity: str
+    field: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """DERIVED fields of another row that follow from this entity: a partner's exposure from its open trades.
+
+    When a row changes, the row of `into` that its field `via` names (before and after) gets `compute(row, all rows of this
+    entity whose via names it)`.
+    """
+
+    into: str
+    via: str
+    compute: Callable[[Row, Sequence[Row]], Mapping[str, Value]]
+
+
+# --- Entities ---------------------------------------------------------------------------------------------------------
+
+
+class Phone(Enum):
+    """Whether an entity is synced to phones, and whether they may change it."""
+
+    NONE = "none"
+    DOWN = "down"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One thing of the trade, declared once.
+
+    `fields` exclude `id`, `org_id` and the server's fields. `parent` is the Reference field whose row this one lives and
+    dies with (the database cascades). `owner` is the field with the user who alone sees a row; None: the organisation does.
+    """
+
+    name: str
+    table: str
+    title: str
+    fields: tuple[Field, ...]
+    phone: Phone = Phone.BOTH
+    parent: str | None = None
+    owner: str | None = None
+    states: States | None = None
+    rules: tuple[Rule, ...] = ()
+    delete_rules: tuple[DeleteRule, ...] = ()
+    derive: Derivation | None = None
+    gathers: tuple[Gather, ...] = ()
+    rollups: tuple[Rollup, ...] = ()
+    uniques: tuple[tuple[str, ...], ...] = ()
+    since: int = 1
+
+    all_fields: tuple[Field, ...] = field(init=False)
+    by_name: Mapping[str, Field] = field(init=False)
+    references: tuple[tuple[Field, str], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "all_fields", (*self.fields, *SERVER_FIELDS))
+        object.__setattr__(self, "by_name", {f.name: f for f in self.all_fields})
+        references = tuple((f, f.type.entity) for f in self.fields if isinstance(f.type, Reference))
+        object.__setattr__(self, "references", references)
+        if len(self.by_name) != len(self.all_fields):
+            raise ValueError(f"{self.name}: a field is declared twice")
+        if self.parent is not None and self.parent not in {f.name for f, _ in references}:
+            raise ValueError(f"{self.name}: the parent {self.parent!r} is not one of its Reference fields")
+
+    def empty(self) -> dict[str, Value]:
+        """Make the row that a new one starts from: every field at its default, the state at its beginning."""
+        row: dict[str, Value] = {f.name: f.default for f in self.all_fields}
+        if self.states is not None and row[self.states.field] is None:
+            row[self.states.field] = self.states.words[0]
+        return row
+
