@@ -1,0 +1,4 @@
+"""Who is who: people, passwords, sessions and tokens.
+
+Must not know: web.
+"""

@@ -1,0 +1,134 @@
+"""Problems: everything a client can be told went wrong, as RFC 9457 documents.
+
+Owns: the registry of codes (code -> status, title, sentence) and the shape of the document.
+Must not know: aiohttp, engine, store; `web/middleware.py` turns exceptions into problems and problems into answers.
+Invariant: a code is raised only if it is in the registry, never changes its meaning, and its document names nothing of
+our insides (tests/unit/test_problems.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+CONTENT_TYPE: Final = "application/problem+json"
+"""RFC 9457, section 3."""
+
+TYPE_PREFIX: Final = "urn:cotton-sync:problem:"
+"""A name, not a page: a phone in a market yard cannot open a link, and a dead link helps nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What is fixed about a kind of problem; `sentence` is the detail when the place of the fault has none of its own."""
+
+    status: int
+    title: str
+    sentence: str
+
+
+REGISTRY: Final[Mapping[str, Code]] = {
+    # --- The request as HTTP ---
+    "bad_request": Code(400, "The request cannot be read", "The request is not valid HTTP; check the client that made it."),
+    "not_found": Code(404, "There is nothing at this address", "No route has this path; check the URL for a typing error."),
+    "method_not_allowed": Code(405, "This address does not answer this method", "Use one of the methods in the Allow header."),
+    "bad_parameter": Code(400, "A query parameter cannot be used", "Correct the query parameter that the detail names."),
+    "body_too_large": Code(413, "The body is too large", "Send the changes in several smaller requests."),
+    "body_too_expansive": Code(413, "The body expands too much", "Send the body uncompressed or in several smaller requests."),
+    "body_unreadable": Code(400, "The body cannot be decompressed", "Send a body that is complete and really has its coding."),
+    "body_incomplete": Code(400, "The body is not complete", "The connection ended within the body; send the request again."),
+    "unsupported_media_type": Code(415, "The body is not JSON", "Send JSON with Content-Type: application/json."),
+    "unsupported_coding": Code(415, "The coding of the body is not known", "Use gzip, deflate, br, zstd or no coding."),
+    "unexpected_body": Code(400, "This request takes no body", "Send the request without a body."),
+    # --- The body as JSON ---
+    "malformed_json": Code(400, "The body is not valid JSON", "Correct the JSON at the line and column that the detail names."),
+    "duplicate_key": Code(400, "A JSON object has a key twice", "Keep one of the two members: which is meant cannot be known."),
+    "number_not_finite": Code(400, "A number is not finite", "Send numbers that a double can hold, not NaN or infinity."),
+    "number_too_large": Code(400, "A whole number is too large", "Send whole numbers between -(2^53 - 1) and 2^53 - 1."),
+    "unsafe_text": Code(400, "A string holds a character that cannot be stored", "Remove NUL characters and lone surrogates."),
+    "string_too_long": Code(400, "A string is too long", "Send strings of at most 1 000 000 bytes."),
+    "too_deep": Code(400, "The JSON is nested too deeply", "Send at most 32 levels of arrays and objects."),
+    "too_many_keys": Code(400, "A JSON object has too many keys", "Send at most 1 000 keys in one object."),
+    # --- The shape of what was sent ---
+    "wrong_type": Code(422, "A value has the wrong type", "Send a value of the type that the detail names."),
+    "missing_field": Code(422, "A field is missing", "Send the field that the pointer names."),
+    "unknown_table": Code(422, "The table is not known", "Send only tables that GET /api/v1/sync/schema lists."),
+    "unknown_column": Code(422, "The column is not known", "Send only columns that GET /api/v1/sync/schema lists."),
+    "unknown_member": Code(422, "The member is not known", "Send only the members that the documentation lists."),
+    "unsafe_id": Code(422, "An id cannot be used", "Ids are 1 to 64 letters, digits, '_', '.' or '-'."),
+    "duplicate_id": Code(422, "An id comes twice", "Send each id of a table once: created, updated or deleted."),
+    "too_many_records": Code(413, "The push has too many records", "Send the changes in several smaller pushes."),
+    "invalid_value": Code(422, "A value cannot be used", "Correct the value at the pointer."),
+    "read_only": Code(422, "This cannot be changed by a client", "Only the server writes it; leave it out of the push."),
+    "rule_broken": Code(422, "A rule of the trade is broken", "Correct the record; the detail says what the rule asks for."),
+    "unknown_reference": Code(422, "A record names another that does not exist", "Send the named record before it or with it."),
+    # --- The cursor and the schema of a phone ---
+    "bad_cursor": Code(400, "The cursor is not one of ours", "Send the timestamp of the last pull, or null to begin anew."),
+    "cursor_from_future": Code(409, "The cursor is ahead of the server", "Reset the local database and sync from the start."),
+    "bad_schema_version": Code(400, "The schema version is not known", "Send the version of the app's schema: 1 or more."),
+    "bad_migration": Code(400, "The migration cannot be read", "Send the migration that WatermelonDB gives to pullChanges."),
+    "conflict": Code(409, "Another device changed the same fields", "Pull, let the app resolve the conflicts, and push again."),
+    # --- Who asks ---
+    "unauthenticated": Code(401, "A login is needed", "Send Authorization: Bearer and the access token of a login."),
+    "token_refused": Code(401, "The token is not valid", "Get a new access token with the refresh token, or log in again."),
+    "token_expired": Code(401, "The token has expired", "Get a new access token with the refresh token."),
+    "login_refused": Code(401, "The login is refused", "Username and password do not match an active user; try again."),
+    "refresh_refused": Code(401, "The refresh token is refused", "It was used, revoked or has expired; log in again."),
+    "forbidden": Code(403, "This is not allowed", "The user who is logged in may not do this."),
+    # --- The server ---
+    "busy": Code(503, "The server is busy", "Nothing was applied; send the same request again in a moment."),
+    "database_unavailable": Code(503, "The database cannot be reached", "Nothing is lost; send the same request again later."),
+    "timed_out": Code(503, "The request took too long", "Nothing was applied; send the same request again, or a smaller one."),
+    "schema_mismatch": Code(503, "The database does not fit this server", "The migrations must be run; try again later."),
+    "shutting_down": Code(503, "The server is shutting down", "Send the same request again; another process will answer."),
+    "internal_error": Code(500, "Something went wrong on the server", "Quote the correlation id when you ask for help."),
+}  # fmt: skip
+"""Code -> what is fixed about it. A code is part of the protocol: it may be added, never renamed or given a new meaning."""
+
+RESERVED: Final = frozenset({"type", "title", "status", "detail", "code", "pointer", "correlation_id"})
+
+
+class Problem(Exception):
+    """Something the client can be told: a code of the registry, where the fault is, and what to do about it.
+
+    `detail`: a sentence for a person, naming nothing of our insides; the registry's when empty.
+    `pointer`: an RFC 6901 JSON pointer into the body that was sent. `extra`: further members of the document
+    (`conflicts`, `allowed`…), plain JSON values.
+    """
+
+    def __init__(self, code: str, detail: str = "", *, pointer: str | None = None, **extra: Any) -> None:
+        assert code in REGISTRY, f"{code!r} is not a registered problem"
+        assert not RESERVED & extra.keys(), (
+            f"a problem's own members cannot be replaced: {sorted(RESERVED & extra.keys())}"
+        )
+        fixed = REGISTRY[code]
+        super().__init__(detail or fixed.sentence)
+        self.code = code
+        self.status = fixed.status
+        self.title = fixed.title
+        self.detail = detail or fixed.sentence
+        self.pointer = pointer
+        self.extra: Mapping[str, Any] = extra
+
+    def document(self, correlation_id: str) -> dict[str, Any]:
+        """Make the application/problem+json document (RFC 9457) of this problem for the request `correlation_id`."""
+        document: dict[str, Any] = {
+            "type": TYPE_PREFIX + self.code,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.pointer is not None:
+            document["pointer"] = self.pointer
+        return document | self.extra | {"correlation_id": correlation_id}
+
+
+def pointer(*steps: str | int) -> str:
+    """Make an RFC 6901 JSON pointer.
+
+    >>> pointer("trades", "created", 3, "price/kg")
+    '/trades/created/3/price~1kg'
+    """
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
