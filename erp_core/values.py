@@ -3,7 +3,9 @@
 Owns: for each type, the Python value inside (`Decimal`, `date`, `datetime`, `tuple`…), the *plain form* outside
 (string, number, boolean or null: what a phone, a spreadsheet or a JSON document can carry), and the bounds.
 Must not know: SQL, JSON text, sync. Floats exist only as the plain form of a number; inside, a number is int or Decimal.
-Invariant: `read(plain(v)) == v` for every value v in bounds (tests/properties/test_values.py).
+`read` takes a plain form from outside and checks it; `restore` takes one that the database made and checks nothing: what
+SQL stored out of bounds must still be readable, or one such row would block every push that touches it.
+Invariant: `read(plain(v)) == v == restore(plain(v))` for every value v in bounds (tests/properties/test_values.py).
 """
 
 from __future__ import annotations
@@ -38,10 +40,10 @@ class Unreadable(ValueError):
         self.code = code
 
 
-_TEXT_OR_NULL: Final = frozenset({str, type(None)})
-_NUMBER_OR_NULL: Final = frozenset({int, float, type(None)})
-_BOOLEAN_OR_NULL: Final = frozenset({bool, type(None)})
-_STRING_OR_NUMBER_OR_NULL: Final = frozenset({str, int, float, type(None)})
+_TEXT_OR_NULL: Final[frozenset[type]] = frozenset({str, type(None)})
+_NUMBER_OR_NULL: Final[frozenset[type]] = frozenset({int, float, type(None)})
+_BOOLEAN_OR_NULL: Final[frozenset[type]] = frozenset({bool, type(None)})
+_STRING_OR_NUMBER_OR_NULL: Final[frozenset[type]] = frozenset({str, int, float, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ class Text:
             raise Unreadable("malformed", f"does not look like {self.example!r}")
         return plain
 
+    def restore(self, plain: Plain) -> Value:
+        return plain
+
     def plain(self, value: Value) -> Plain:
         return str(value)
 
@@ -82,6 +87,9 @@ class Reference:
             raise Unreadable("malformed", "is not an id: 1 to 64 letters, digits, '_', '.' or '-'")
         return plain
 
+    def restore(self, plain: Plain) -> Value:
+        return plain
+
     def plain(self, value: Value) -> Plain:
         return str(value)
 
@@ -98,6 +106,9 @@ class Choice:
     def read(self, plain: Plain) -> Value:
         if plain not in self.words:
             raise Unreadable("unknown_choice", f"is {plain!r}; it can be {', '.join(self.words)}")
+        return plain
+
+    def restore(self, plain: Plain) -> Value:
         return plain
 
     def plain(self, value: Value) -> Plain:
@@ -122,6 +133,10 @@ class Integer:
         if not self.least <= whole <= self.most:
             raise Unreadable("out_of_bounds", f"is {whole}; it must be between {self.least} and {self.most}")
         return whole
+
+    def restore(self, plain: Plain) -> Value:
+        assert isinstance(plain, (int, float))
+        return int(plain)
 
     def plain(self, value: Value) -> Plain:
         return int(value)
@@ -172,6 +187,9 @@ class Number:
             raise Unreadable("out_of_bounds", f"is {exact}; it must be between {self.least} and {self.ceiling}")
         return exact.quantize(self.step, rounding=ROUND_HALF_EVEN)
 
+    def restore(self, plain: Plain) -> Value:
+        return Decimal(repr(plain) if isinstance(plain, float) else str(plain)).quantize(self.step)
+
     def plain(self, value: Value) -> Plain:
         return str(value) if self.plain_kind == "string" else float(value)
 
@@ -185,6 +203,9 @@ class Flag:
 
     def read(self, plain: Plain) -> Value:
         return bool(plain)
+
+    def restore(self, plain: Plain) -> Value:
+        return plain
 
     def plain(self, value: Value) -> Plain:
         return bool(value)
@@ -204,6 +225,10 @@ class Day:
         except ValueError:
             raise Unreadable("not_a_date", f"is {plain!r}; a day such as 2026-11-23 is needed") from None
 
+    def restore(self, plain: Plain) -> Value:
+        assert isinstance(plain, str)
+        return date.fromisoformat(plain)
+
     def plain(self, value: Value) -> Plain:
         assert isinstance(value, date)
         return value.isoformat()
@@ -220,6 +245,10 @@ class Instant:
         assert isinstance(plain, (int, float))
         if not 0 <= plain <= _LAST_MILLISECOND:
             raise Unreadable("not_a_time", f"is {plain}; milliseconds since 1970 are needed")
+        return _EPOCH + int(plain) * _MILLISECOND
+
+    def restore(self, plain: Plain) -> Value:
+        assert isinstance(plain, (int, float))
         return _EPOCH + int(plain) * _MILLISECOND
 
     def plain(self, value: Value) -> Plain:
@@ -252,6 +281,10 @@ class Words:
                 raise Unreadable("unknown_choice", f"holds {word!r}; it can hold {', '.join(self.allowed)}")
         return tuple(sorted(set(words)))
 
+    def restore(self, plain: Plain) -> Value:
+        assert isinstance(plain, str)
+        return tuple(sorted(set(json.loads(plain))))
+
     def plain(self, value: Value) -> Plain:
         return json.dumps(list(value), ensure_ascii=False, separators=(",", ":"))
 
@@ -270,6 +303,10 @@ class Document:
         if len(plain) > self.longest:
             raise Unreadable("too_long", f"is {len(plain)} characters long; at most {self.longest} are allowed")
         return _json(plain, dict, "a JSON object")
+
+    def restore(self, plain: Plain) -> Value:
+        assert isinstance(plain, str)
+        return json.loads(plain)
 
     def plain(self, value: Value) -> Plain:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -1,0 +1,75 @@
+"""Mutations: what a replica asks for, one record each, and which of them live or die together.
+
+Owns: the mutation and the grouping of mutations into documents with their children.
+Must not know: what an entity is; it is handed the links.
+Invariant: every mutation is in exactly one group, whatever the order in which they came
+(tests/properties/test_mutation.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+Key: TypeAlias = tuple[str, str]
+"""(table, id) of a record."""
+
+
+class Operation(Enum):
+    """What the replica says it did to the record."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """What a replica asks for one record.
+
+    `values`: column -> value as sent, without WatermelonDB's own columns; empty for a deletion. `changed`: the columns
+    the replica says it changed; None if it did not say, so that the whole record is compared with the base.
+    """
+
+    table: str
+    id: str
+    operation: Operation
+    values: Mapping[str, Any]
+    changed: frozenset[str] | None = None
+
+    @property
+    def key(self) -> Key:
+        return (self.table, self.id)
+
+
+def group(mutations: Iterable[Mutation], parent_of: Callable[[Mutation], Key | None]) -> Sequence[Sequence[Mutation]]:
+    """Part mutations into groups: a document and its children, at any depth, as far as they came together.
+
+    `parent_of` names the record a mutation's record lives and dies with. Order: groups by their first mutation, mutations
+    as they came. Cost: O(n).
+
+    >>> trade = Mutation("trades", "t", Operation.CREATED, {})
+    >>> lorry = Mutation("dispatches", "d", Operation.CREATED, {"trade_id": "t"})
+    >>> other = Mutation("trades", "u", Operation.CREATED, {})
+    >>> parent = lambda m: ("trades", m.values["trade_id"]) if "trade_id" in m.values else None
+    >>> [[m.id for m in one] for one in group([lorry, other, trade], parent)]
+    [['d', 't'], ['u']]
+    """
+    listed = list(mutations)
+    present = {m.key: m for m in listed}
+
+    def root(mutation: Mutation) -> Key:
+        seen = {mutation.key}
+        while True:
+            above = parent_of(mutation)
+            if above is None or above not in present or above in seen:
+                return mutation.key
+            seen.add(above)
+            mutation = present[above]
+
+    groups: dict[Key, list[Mutation]] = {}
+    for mutation in listed:
+        groups.setdefault(root(mutation), []).append(mutation)
+    return list(groups.values())

@@ -1,0 +1,160 @@
+"""Rows of entity tables: read under lock, inserted, updated and deleted, each in one statement whatever their number.
+
+Owns: the SQL of entity tables, made once per entity from its declaration.
+Must not know: who asks, merge, rules, the log (triggers keep it).
+Invariant: one statement per call (tests/integration/test_statement_counts.py); what is written reads back equal
+(tests/integration/test_rows.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+from erp_core.language import Entity, Field
+from erp_core.values import (
+    Day,
+    Document,
+    Flag,
+    Instant,
+    Integer,
+    Number,
+    Row,
+    Value,
+    ValueType,
+    Words,
+)
+from sync_server.store.database import Connection
+
+_SQL_TYPES: Final[Mapping[type, tuple[str, str]]] = {
+    # value type -> (type of the array that is sent, cast of one element)
+    Integer: ("integer", ""),
+    Number: ("text", "::numeric"),
+    Flag: ("boolean", ""),
+    Day: ("date", ""),
+    Instant: ("timestamptz", ""),
+    Words: ("text", "::text[]"),  # as array literals: unnest would flatten an array of arrays
+    Document: ("text", "::jsonb"),
+}
+
+
+async def lock(connection: Connection, entity: Entity, org_id: str, ids: Iterable[str]) -> None:
+    """Lock the rows of `ids` that exist, in id order, against every other writer until commit."""
+    await connection.execute(
+        f"SELECT id FROM {entity.table} WHERE org_id = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE",
+        org_id,
+        sorted(ids),
+    )
+
+
+async def insert(connection: Connection, entity: Entity, org_id: str, rows: Mapping[str, Row], /) -> None:
+    """Insert `rows` (id -> Row). Empty creation times become the transaction's."""
+    await connection.execute(_insert(entity), org_id, list(rows), *_columns(entity, rows.values()))
+
+
+async def update(connection: Connection, entity: Entity, org_id: str, rows: Mapping[str, Row], /) -> None:
+    """Overwrite the rows of the given ids with `rows`; who created them, and when, stays."""
+    await connection.execute(_update(entity), org_id, list(rows), *_columns(entity, rows.values()))
+
+
+async def delete(connection: Connection, entity: Entity, org_id: str, ids: Iterable[str]) -> None:
+    """Delete the rows of `ids`, and with them the rows that live and die with them."""
+    await connection.execute(f"DELETE FROM {entity.table} WHERE org_id = $1 AND id = ANY($2)", org_id, sorted(ids))
+
+
+async def ids_where(
+    connection: Connection, entity: Entity, field: str, org_id: str, values: Collection[Value]
+) -> Sequence[str]:
+    """Give the ids of the rows whose `field` is one of `values`, in id order."""
+    assert field in entity.by_name
+    found = await connection.fetch(
+        f"SELECT id FROM {entity.table} WHERE org_id = $1 AND {field} = ANY($2) ORDER BY id", org_id, list(values)
+    )
+    return [row["id"] for row in found]
+
+
+async def referenced(
+    connection: Connection, users: Sequence[tuple[Entity, Field]], org_id: str, ids: Iterable[str]
+) -> Mapping[str, str]:
+    """Tell which of `ids` are named by rows of `users` (entity, its Reference field): id -> table of one such row."""
+    if not users:
+        return {}
+    parts = (
+        f"SELECT DISTINCT {field.name} AS id, '{entity.table}' AS named_by FROM {entity.table}"
+        f" WHERE org_id = $1 AND {field.name} = ANY($2)"
+        for entity, field in users
+    )
+    found = await connection.fetch(" UNION ALL ".join(parts), org_id, sorted(ids))
+    return {row["id"]: row["named_by"] for row in found}
+
+
+# --- SQL, made once per entity ----------------------------------------------------------------------------------------
+
+
+@cache
+def _insert(entity: Entity) -> str:
+    names = [f.name for f in entity.all_fields]
+    values = [
+        f"coalesce({_cast(f)}, now())" if f.name in ("created_at", "updated_at") else _cast(f)
+        for f in entity.all_fields
+    ]
+    return (
+        f"INSERT INTO {entity.table} (org_id, id, {', '.join(names)}) SELECT $1, sent.id, {', '.join(values)}"
+        f" FROM {_unnest(entity)}"
+    )
+
+
+@cache
+def _update(entity: Entity) -> str:
+    changed = [f for f in entity.all_fields if f.name not in ("created_at", "created_by")]
+    return (
+        f"UPDATE {entity.table} AS held SET {', '.join(f'{f.name} = {_cast(f)}' for f in changed)}"
+        f" FROM {_unnest(entity)} WHERE held.org_id = $1 AND held.id = sent.id"
+    )
+
+
+def _unnest(entity: Entity) -> str:
+    arrays = [f"${n}::{_sent_as(f.type)}[]" for n, f in enumerate(entity.all_fields, start=3)]
+    names = [f.name for f in entity.all_fields]
+    return f"unnest($2::text[], {', '.join(arrays)}) AS sent(id, {', '.join(names)})"
+
+
+def _sent_as(value_type: ValueType) -> str:
+    return _SQL_TYPES.get(type(value_type), ("text", ""))[0]
+
+
+def _cast(field: Field) -> str:
+    return f"sent.{field.name}{_SQL_TYPES.get(type(field.type), ('text', ''))[1]}"
+
+
+# --- Values -> arrays -------------------------------------------------------------------------------------------------
+
+
+def _columns(entity: Entity, rows: Collection[Row]) -> list[list[Any]]:
+    columns: list[list[Any]] = []
+    for field in entity.all_fields:
+        name, encode = field.name, _ENCODERS.get(type(field.type))
+        if encode is None:
+            columns.append([row[name] for row in rows])
+        else:
+            columns.append([None if row[name] is None else encode(row[name]) for row in rows])
+    return columns
+
+
+def array_literal(words: Sequence[str]) -> str:
+    r"""Write words as a PostgreSQL array literal.
+
+    >>> array_literal(("gin", 'so-called "A"', "a\\b"))
+    '{"gin","so-called \\"A\\"","a\\\\b"}'
+    """
+    escaped = (word.replace("\\", "\\\\").replace('"', '\\"') for word in words)
+    return "{" + ",".join(f'"{word}"' for word in escaped) + "}"
+
+
+_ENCODERS: Final[Mapping[type, Callable[[Value], Any]]] = {
+    Number: str,
+    Words: array_literal,
+    Document: lambda value: json.dumps(value, ensure_ascii=False),
+}

@@ -1,0 +1,96 @@
+"""The unit of work: one organisation, one actor, one transaction, done wholly or not at all.
+
+Owns: begin, who the log says did it, retry, commit.
+Must not know: what is written.
+Invariant: `work` has either committed exactly once or left no trace; a deadlock, a lost lock or a lost race runs it again
+from its first read, a bounded number of times (tests/integration/test_unit_of_work.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import asyncpg
+
+from sync_server.store.actor import Actor
+from sync_server.store.database import Connection, Database
+
+_Result = TypeVar("_Result")
+
+ATTEMPTS_MAX: Final = 6
+"""With full jitter up to 2^n · 5 ms the last attempt starts within about 0.3 s: longer waits are the client's to make."""
+
+_LOST_RACES: Final = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.SerializationError,
+    # Between our check and our write another unit removed a parent or took a unique value; checked again, it is a
+    # refusal in words instead of an error.
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.UniqueViolationError,
+)
+
+_BEGIN: Final = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL cotton.actor = {actor}; SET LOCAL cotton.session = {session};"
+    " SET LOCAL cotton.push = {push}"
+)
+
+
+class Busy(Exception):
+    """Every attempt at a unit of work lost its race; nothing was applied and the same request may be sent again."""
+
+
+async def unit_of_work(
+    database: Database, actor: Actor, work: Callable[[Connection], Awaitable[_Result]], *, push: str = ""
+) -> _Result:
+    """Run `work(connection)` in one transaction and commit it, shielded from cancellation.
+
+    `work` may run several times: it must start from its own reads each time. Raises `Busy` after `ATTEMPTS_MAX`
+    lost races, and whatever `work` raises, after rolling back.
+    """
+    return await database.shielded(_attempts(database, actor, work, push))
+
+
+async def _attempts(
+    database: Database, actor: Actor, work: Callable[[Connection], Awaitable[_Result]], push: str
+) -> _Result:
+    for attempt in range(ATTEMPTS_MAX):
+        if attempt:
+            await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        try:
+            async with database.acquire() as connection:
+                return await _once(connection, actor, work, push)
+        except _LOST_RACES as lost:
+            last = lost
+    raise Busy from last
+
+
+async def _once(
+    connection: Connection, actor: Actor, work: Callable[[Connection], Awaitable[_Result]], push: str
+) -> _Result:
+    # One round trip for BEGIN and the three settings: a push of one record has few of them to spare.
+    await connection.execute(
+        _BEGIN.format(actor=quoted(actor.user_id), session=quoted(actor.session_id), push=quoted(push))
+    )
+    try:
+        result = await work(connection)
+    except BaseException:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
+    return result
+
+
+def quoted(text: str) -> str:
+    """Quote `text` as an SQL literal, for SET, which takes no parameters. Our ids have no characters to escape.
+
+    >>> quoted("o'brien")
+    "'o''brien'"
+    """
+    assert "\\" not in text
+    assert "\0" not in text
+    return "'" + text.replace("'", "''") + "'"
