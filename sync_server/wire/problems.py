@@ -86,6 +86,9 @@ REGISTRY: Final[Mapping[str, Code]] = {
 }  # fmt: skip
 """Code -> what is fixed about it. A code is part of the protocol: it may be added, never renamed or given a new meaning."""
 
+POINTER_MAX: Final = 500
+"""Characters; a pointer repeats keys that the client chose, and an answer must not grow with them."""
+
 RESERVED: Final = frozenset({"type", "title", "status", "detail", "code", "pointer", "correlation_id"})
 
 
@@ -108,7 +111,7 @@ class Problem(Exception):
         self.status = fixed.status
         self.title = fixed.title
         self.detail = detail or fixed.sentence
-        self.pointer = pointer
+        self.pointer = pointer if pointer is None else pointer[:POINTER_MAX]
         self.extra: Mapping[str, Any] = extra
 
     def document(self, correlation_id: str) -> dict[str, Any]:
@@ -122,7 +125,7 @@ class Problem(Exception):
         }
         if self.pointer is not None:
             document["pointer"] = self.pointer
-        return document | self.extra | {"correlation_id": correlation_id}
+        return {**document, **self.extra, "correlation_id": correlation_id}
 
 
 def pointer(*steps: str | int) -> str:
