@@ -239,16 +239,25 @@ class Entity:
     all_fields: tuple[Field, ...] = field(init=False)
     by_name: Mapping[str, Field] = field(init=False)
     references: tuple[tuple[Field, str], ...] = field(init=False)
+    unique_keys: tuple[tuple[str, ...], ...] = field(init=False)
+    """The sets of fields of which no two rows of an organisation may share the values; empty ones never clash."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "all_fields", (*self.fields, *SERVER_FIELDS))
         object.__setattr__(self, "by_name", {f.name: f for f in self.all_fields})
         references = tuple((f, f.type.entity) for f in self.fields if isinstance(f.type, Reference))
         object.__setattr__(self, "references", references)
+        keys = (*((f.name,) for f in self.fields if f.unique), *self.uniques)
+        object.__setattr__(self, "unique_keys", keys)
         if len(self.by_name) != len(self.all_fields):
             raise ValueError(f"{self.name}: a field is declared twice")
         if self.parent is not None and self.parent not in {f.name for f, _ in references}:
             raise ValueError(f"{self.name}: the parent {self.parent!r} is not one of its Reference fields")
+
+    @property
+    def parent_entity(self) -> tuple[str, str] | None:
+        """The parent field and the entity it refers to."""
+        return next(((f.name, target) for f, target in self.references if f.name == self.parent), None)
 
     def empty(self) -> dict[str, Value]:
         """Make the row that a new one starts from: every field at its default, the state at its beginning."""

@@ -34,11 +34,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change of a record: `row` is the record after it (None: deleted)."""
+    """One change of a record: `row` is the record after it (None: deleted); `known`: the asked cursor covers it."""
 
     position: int
     session: str | None
     row: Row | None
+    known: bool
 
 
 def read_payload(entity: Entity, payload: str) -> Row:
@@ -72,13 +73,16 @@ def _state(row: Mapping[str, Any]) -> State:
     return State(row["position"], row["created_position"], row["author"], held)
 
 
+HISTORY_MAX: Final = 500
+"""Events of one record that are read for a merge; whoever is further behind has an unknown base, the careful case."""
+
 _HISTORIES: Final = """
 WITH RECURSIVE walk AS (
-  SELECT e.position, e.previous, e.entity, e.record_id, e.session, e.new
+  SELECT e.position, e.previous, e.entity, e.record_id, e.session, e.new, 1 AS step
   FROM unnest($2::bigint[]) AS newest(position) JOIN event e ON e.org_id = $1 AND e.position = newest.position
   UNION ALL
-  SELECT e.position, e.previous, e.entity, e.record_id, e.session, e.new
-  FROM walk w JOIN event e ON e.org_id = $1 AND e.position = w.previous WHERE w.position > $3
+  SELECT e.position, e.previous, e.entity, e.record_id, e.session, e.new, w.step + 1
+  FROM walk w JOIN event e ON e.org_id = $1 AND e.position = w.previous WHERE w.position > $3 AND w.step < $4
 )
 SELECT position, entity, record_id, session, new FROM walk ORDER BY position
 """
@@ -95,9 +99,10 @@ async def read_histories(
     if not newest:
         return {}
     histories: dict[Key, list[Event]] = {}
-    for row in await connection.fetch(_HISTORIES, org_id, list(newest), cursor):
+    for row in await connection.fetch(_HISTORIES, org_id, list(newest), cursor, HISTORY_MAX):
         entity, new = BY_TABLE[row["entity"]], row["new"]
-        event = Event(row["position"], row["session"], None if new is None else read_payload(entity, new))
+        held = None if new is None else read_payload(entity, new)
+        event = Event(row["position"], row["session"], held, row["position"] <= cursor)
         histories.setdefault((row["entity"], row["record_id"]), []).append(event)
     return dict(histories)
 

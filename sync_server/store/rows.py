@@ -64,30 +64,54 @@ async def delete(connection: Connection, entity: Entity, org_id: str, ids: Itera
     await connection.execute(f"DELETE FROM {entity.table} WHERE org_id = $1 AND id = ANY($2)", org_id, sorted(ids))
 
 
-async def ids_where(
+async def ids_by(
     connection: Connection, entity: Entity, field: str, org_id: str, values: Collection[Value]
-) -> Sequence[str]:
-    """Give the ids of the rows whose `field` is one of `values`, in id order."""
+) -> Sequence[tuple[str, Value]]:
+    """Give (id, value) of the rows whose `field` is one of `values`, in id order."""
     assert field in entity.by_name
+    if not values:
+        return []
     found = await connection.fetch(
-        f"SELECT id FROM {entity.table} WHERE org_id = $1 AND {field} = ANY($2) ORDER BY id", org_id, list(values)
+        f"SELECT id, {field} AS value FROM {entity.table} WHERE org_id = $1 AND {field} = ANY($2) ORDER BY id",
+        org_id,
+        list(values),
     )
-    return [row["id"] for row in found]
+    return [(row["id"], row["value"]) for row in found]
 
 
-async def referenced(
-    connection: Connection, users: Sequence[tuple[Entity, Field]], org_id: str, ids: Iterable[str]
-) -> Mapping[str, str]:
-    """Tell which of `ids` are named by rows of `users` (entity, its Reference field): id -> table of one such row."""
+async def holders(
+    connection: Connection, entity: Entity, names: Sequence[str], org_id: str, values: Collection[tuple[Value, ...]]
+) -> dict[tuple[Value, ...], str]:
+    """Tell which rows hold one of `values` (a tuple in the order of `names`): value -> id."""
+    fields = [entity.by_name[name] for name in names]
+    arrays = [f"${n}::{_sent_as(field.type)}[]" for n, field in enumerate(fields, start=2)]
+    matches = " AND ".join(f"held.{field.name} = {_cast(field)}" for field in fields)
+    shown = ", ".join(f"held.{name}" for name in names)
+    found = await connection.fetch(
+        f"SELECT held.id, {shown} FROM unnest({', '.join(arrays)}) AS sent({', '.join(names)})"
+        f" JOIN {entity.table} AS held ON held.org_id = $1 AND {matches}",
+        org_id,
+        *(_encoded(field, [value[n] for value in values]) for n, field in enumerate(fields)),
+    )
+    return {tuple(row[1:]): row[0] for row in found}
+
+
+async def uses(
+    connection: Connection, users: Sequence[tuple[Entity, str]], org_id: str, ids: Iterable[str]
+) -> Mapping[str, Sequence[tuple[str, str]]]:
+    """Tell by which rows of `users` (entity, its Reference field) each of `ids` is named: id -> (table, id)."""
     if not users:
         return {}
     parts = (
-        f"SELECT DISTINCT {field.name} AS id, '{entity.table}' AS named_by FROM {entity.table}"
-        f" WHERE org_id = $1 AND {field.name} = ANY($2)"
-        for entity, field in users
+        f"SELECT {name} AS named, '{entity.table}' AS by_table, id AS by_id FROM {entity.table}"
+        f" WHERE org_id = $1 AND {name} = ANY($2)"
+        for entity, name in users
     )
     found = await connection.fetch(" UNION ALL ".join(parts), org_id, sorted(ids))
-    return {row["id"]: row["named_by"] for row in found}
+    named: dict[str, list[tuple[str, str]]] = {}
+    for row in found:
+        named.setdefault(row["named"], []).append((row["by_table"], row["by_id"]))
+    return named
 
 
 # --- SQL, made once per entity ----------------------------------------------------------------------------------------
@@ -133,14 +157,12 @@ def _cast(field: Field) -> str:
 
 
 def _columns(entity: Entity, rows: Collection[Row]) -> list[list[Any]]:
-    columns: list[list[Any]] = []
-    for field in entity.all_fields:
-        name, encode = field.name, _ENCODERS.get(type(field.type))
-        if encode is None:
-            columns.append([row[name] for row in rows])
-        else:
-            columns.append([None if row[name] is None else encode(row[name]) for row in rows])
-    return columns
+    return [_encoded(field, [row[field.name] for row in rows]) for field in entity.all_fields]
+
+
+def _encoded(field: Field, values: list[Value]) -> list[Any]:
+    encode = _ENCODERS.get(type(field.type))
+    return values if encode is None else [None if value is None else encode(value) for value in values]
 
 
 def array_literal(words: Sequence[str]) -> str:

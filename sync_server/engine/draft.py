@@ -1,0 +1,145 @@
+"""Drafts: a mutation on its way through apply, and the verdict it ends with.
+
+Owns: reading what was sent into the inside form, and the merge with what the server holds.
+Must not know: SQL, JSON, other records (rules/judge.py sees those).
+Invariant: a value that cannot be read is a fault of its draft, never an exception; a column that the server owns keeps the
+server's value (tests/unit/test_draft.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+from conflict.merge import Outcome, merge
+from conflict.mutation import Mutation, Operation
+from erp_core.catalogue import BY_TABLE
+from erp_core.language import Entity, Violation
+from erp_core.values import Row, Text, Unreadable, Value
+from sync_server.engine.policy_map import policies_of
+from sync_server.store.log import Event
+
+_UNREADABLE: Final = object()
+"""Stands for a value that could not be read; it equals nothing, so the replica that sent it is corrected."""
+
+
+class Verdict(Enum):
+    """What became of a mutation."""
+
+    ACCEPTED = "accepted"
+    """Applied as sent."""
+    MERGED = "merged"
+    """Applied, together with what others changed."""
+    DUPLICATE = "duplicate"
+    """It already had its effect, or there is nothing left to do."""
+    REFUSED = "refused"
+    """Not applied; the reasons say why."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """One mutation being applied. `before` and `after` are None where the record does not exist."""
+
+    mutation: Mutation
+    entity: Entity
+    sent: dict[str, Value] = field(default_factory=dict)
+    faults: list[Violation] = field(default_factory=list)
+    before: Row | None = None
+    after: Row | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    verdict: Verdict = Verdict.ACCEPTED
+
+    @classmethod
+    def read(cls, mutation: Mutation) -> Draft:
+        """Read the values that were sent; what cannot be read becomes a fault."""
+        draft = cls(mutation, BY_TABLE[mutation.table])
+        fields = draft.entity.by_name
+        for name, plain in mutation.values.items():
+            declared = fields[name]
+            # WatermelonDB stores '' where a column is not optional; nothing in the trade means '' and not "empty".
+            if plain is None or plain == "":
+                draft.sent[name] = None
+                continue
+            try:
+                draft.sent[name] = declared.type.read(plain)
+            except Unreadable as unreadable:
+                draft.sent[name] = _UNREADABLE
+                if not declared.derived:  # what the server owns is never taken, readable or not
+                    draft.faults.append(Violation(unreadable.code, f"{name} {unreadable}.", (name,)))
+        return draft
+
+    @property
+    def deletes(self) -> bool:
+        return self.mutation.operation is Operation.DELETED
+
+    @property
+    def writes(self) -> bool:
+        """Whether applying the draft changes anything."""
+        return self.verdict in (Verdict.ACCEPTED, Verdict.MERGED) and self.after != self.before
+
+    def refuse(self, *reasons: Violation) -> None:
+        self.faults.extend(reasons)
+        self.verdict = Verdict.REFUSED
+        self.after = self.before
+
+    # --- Merge --------------------------------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        """Begin a record that the server does not have."""
+        row = dict(self.entity.empty())
+        for name, value in self.sent.items():
+            if value is not None and value is not _UNREADABLE and not self.entity.by_name[name].derived:
+                row[name] = value
+        self.after = row
+
+    def merge_into(self, ours: Row, history: Sequence[Event], session: str) -> None:
+        """Merge into the record as the server has it; `history` is what happened since the replica's cursor."""
+        self.before = ours
+        base = replica_base(history, session) if history else ours
+        theirs = {**ours, **{name: value for name, value in self.sent.items() if value is not _UNREADABLE}}
+        resolution = merge(base, ours, theirs, self._changed(), policies_of(self.entity))
+        self.after = resolution.row
+        self.outcomes = resolution.outcomes
+        if self.after == self.before:
+            self.verdict = Verdict.DUPLICATE
+        elif history:
+            self.verdict = Verdict.MERGED
+
+    def _changed(self) -> frozenset[str]:
+        hint = self.mutation.changed
+        own = {name for name in self.sent if not self.entity.by_name[name].derived}
+        return frozenset(own if hint is None else own & hint)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the record will be other than the replica that sent it believes."""
+        kept = self.after
+        if kept is None or self.deletes:
+            return not (kept is None and self.deletes)
+        return any(kept[name] != value for name, value in self.sent.items() if not _is_blank(self.entity, name, value))
+
+
+def _is_blank(entity: Entity, name: str, value: Value) -> bool:
+    """Say whether a replica cannot tell this empty value from the server's: an empty text on either side."""
+    return value is None and isinstance(entity.by_name[name].type, Text)
+
+
+def replica_base(history: Sequence[Event], session: str) -> Mapping[str, Any] | None:
+    """Work out the record as the replica last saw it: at its cursor, plus its own later writes whose answers were lost.
+
+    `history`: events of one record, oldest first; the first is the one the cursor stands on, if the log still has it.
+    None: it never saw the record. A replica's own writes are no conflict with it, so only what others did since counts.
+    """
+    base: dict[str, Any] | None = None
+    previous: Row | None = None
+    for number, event in enumerate(history):
+        if number == 0:
+            knows = event.known or event.session == session
+            base = dict(event.row) if knows and event.row is not None else None
+        elif event.session == session and event.row is not None:
+            moved = {name for name, value in event.row.items() if previous is None or previous[name] != value}
+            base = {**(base or event.row), **{name: event.row[name] for name in moved}}
+        previous = event.row
+    return base

@@ -1,0 +1,77 @@
+"""Holders: which other records hold a value that must be unique, or name a record that is to be deleted.
+
+Owns: the checks that the database would answer with an error for the whole unit, made beforehand for each record.
+Must not know: the rules of the trade, SQL.
+Invariant: a unit that passes these checks meets a constraint only by losing a race, and is then tried again
+(tests/integration/test_push.py).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from erp_core.catalogue import BY_NAME, BY_TABLE
+from erp_core.language import Entity, Violation
+from erp_core.values import Value
+from sync_server.engine.draft import Draft
+from sync_server.store import rows
+from sync_server.store.database import Connection
+
+
+async def find_doubles(connection: Connection, org_id: str, drafts: Iterable[Draft]) -> None:
+    """Fault the drafts that would hold a unique value a second time. Cost: one statement per unique key touched."""
+    candidates: dict[tuple[str, tuple[str, ...]], list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        for names in draft.entity.unique_keys:
+            if _value(draft, names) is not None and draft.writes:
+                candidates[draft.entity.table, names].append(draft)
+    for (table, names), together in candidates.items():
+        values = {value for draft in together if (value := _value(draft, names)) is not None}
+        held = await rows.holders(connection, BY_TABLE[table], names, org_id, values)
+        for draft in together:
+            value = _value(draft, names)
+            assert value is not None
+            if held.setdefault(value, draft.mutation.id) != draft.mutation.id:
+                sentence = (
+                    f"Another {draft.entity.title.lower()} ({held[value]}) already has this {' and '.join(names)}."
+                )
+                draft.faults.append(Violation("duplicate", sentence, names))
+
+
+def _value(draft: Draft, names: Sequence[str]) -> tuple[Value, ...] | None:
+    """Give what the draft would hold under a unique key; None if a part of it is empty, which never clashes."""
+    if draft.after is None:
+        return None
+    value = tuple(draft.after[name] for name in names)
+    return None if None in value else value
+
+
+async def find_uses(connection: Connection, org_id: str, drafts: Iterable[Draft]) -> None:
+    """Fault the deletion of records that others name, unless those live and die with them or go too.
+
+    Cost: one statement per table with deletions.
+    """
+    doomed: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        if draft.deletes and draft.before is not None:
+            doomed[draft.mutation.table].append(draft)
+    gone = {draft.mutation.key for together in doomed.values() for draft in together}
+    for table, together in doomed.items():
+        ids = [draft.mutation.id for draft in together]
+        uses = await rows.uses(connection, _users_of(BY_TABLE[table]), org_id, ids)
+        for draft in together:
+            others = [key for key in uses.get(draft.mutation.id, ()) if key not in gone]
+            if others:
+                title = BY_TABLE[others[0][0]].title.lower()
+                sentence = f"It cannot be deleted: {title} {others[0][1]} names it."
+                draft.faults.append(Violation("in_use", sentence))
+
+
+def _users_of(entity: Entity) -> Sequence[tuple[Entity, str]]:
+    return [
+        (user, field.name)
+        for user in BY_NAME.values()
+        for field, target in user.references
+        if target == entity.name and field.name != user.parent
+    ]

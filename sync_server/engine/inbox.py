@@ -1,0 +1,91 @@
+"""The inbox: where refused mutations wait for a person, as rows of the synced table `sync_issues`.
+
+Owns: making an issue out of a refused draft.
+Must not know: the protocol, SQL.
+Invariant: a refused mutation is never gone: its issue holds the payload as pushed, the reasons, and what the server has;
+the same refusal, pushed again, is the same issue (tests/integration/test_inbox.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from erp_core.catalogue import BY_NAME
+from erp_core.values import Plain, Row
+from sync_server.engine.draft import Draft
+from sync_server.store import log, rows
+from sync_server.store.actor import Actor
+from sync_server.store.database import Connection
+
+ISSUE: Final = BY_NAME["sync_issue"]
+_SUGGESTIONS: Final[Mapping[str, str]] = {
+    "deleted_meanwhile": "Create a new record if it is still needed.",
+    "unknown_reference": "Choose another record in its place.",
+    "refused_together": "Correct the record it belongs to and send both again.",
+    "read_only": "Ask the office to change it.",
+    "locked": "Ask for an amendment.",
+}
+
+
+async def file_issues(connection: Connection, actor: Actor, now: datetime, refused: Iterable[Draft]) -> None:
+    """File an issue for each refused draft, open again if it was filed before. Cost: at most three statements."""
+    issues = {_issue_id(actor, draft): _issue(actor, now, draft) for draft in refused}
+    if not issues:
+        return
+    states = await log.read_states(connection, actor.org_id, [(ISSUE.table, id) for id in issues])
+    known = {id for (_, id), state in states.items() if state.row is not None}
+    fresh = {id: row for id, row in issues.items() if id not in known}
+    again = {id: row for id, row in issues.items() if id in known and _closed(states[ISSUE.table, id].row)}
+    if fresh:
+        await rows.insert(connection, ISSUE, actor.org_id, fresh)
+    if again:
+        await rows.update(connection, ISSUE, actor.org_id, again)
+
+
+def _closed(row: Row | None) -> bool:
+    return row is not None and row["state"] != "open"
+
+
+def _issue_id(actor: Actor, draft: Draft) -> str:
+    """Name the refusal by what was refused, so that a repetition does not file it twice."""
+    mutation = draft.mutation
+    what = [actor.user_id, mutation.table, mutation.id, mutation.operation.value, dict(mutation.values)]
+    canonical = json.dumps(what, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:24]
+
+
+def _issue(actor: Actor, now: datetime, draft: Draft) -> Row:
+    mutation, first = draft.mutation, draft.faults[0]
+    fields = {field for fault in draft.faults for field in fault.fields}
+    return {
+        **ISSUE.empty(),
+        "author_id": actor.user_id,
+        "table_name": mutation.table,
+        "record_id": mutation.id,
+        "kind": "refused",
+        "operation": mutation.operation.value,
+        "reason_code": first.code,
+        "sentence": " ".join(fault.sentence for fault in draft.faults),
+        "fields": tuple(sorted(fields)),
+        "payload": dict(mutation.values),
+        "ours": plain_row(draft, draft.before),
+        "suggestion": _SUGGESTIONS.get(first.code, "Correct the fields that are named and save again."),
+        "created_at": now,
+        "updated_at": now,
+        "created_by": actor.user_id,
+        "updated_by": actor.user_id,
+    }
+
+
+def plain_row(draft: Draft, row: Row | None) -> Mapping[str, Plain] | None:
+    """Give a row of the draft's entity in its plain form, as phones see it."""
+    if row is None:
+        return None
+    return {
+        field.name: None if row[field.name] is None else field.type.plain(row[field.name])
+        for field in draft.entity.all_fields
+    }

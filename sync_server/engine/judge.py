@@ -1,0 +1,166 @@
+"""The judge: what is wrong with a draft, by how its fields may change, by its references and by the rules of the trade.
+
+Owns: the generic checks that follow from a declaration, and the order of all checks.
+Must not know: SQL, protocol.
+Invariant: a verdict depends on the draft, the record before it and the world only, so the same change gets the same verdict
+wherever it comes from (tests/unit/test_judge.py, tests/integration/test_rules_in_push.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from conflict.mutation import Key, Mutation, group
+from erp_core.catalogue import BY_NAME, ORDER
+from erp_core.language import Entity, Field, Kind, Phone, Violation, World
+from erp_core.values import Row
+from sync_server.engine.draft import Draft, Verdict
+from sync_server.engine.world import LoadedWorld
+
+
+def judge_groups(drafts: Sequence[Draft], world: LoadedWorld) -> None:
+    """Give every draft its verdict: documents with their children together, parents before children.
+
+    A refused draft takes its group with it, and the world shows the group's records as they were.
+    """
+    for together in _groups(drafts):
+        guilty = _first_guilty(together, world)
+        if guilty is not None:
+            _refuse_with(together, guilty)
+            for draft in together:
+                world.put(draft.entity, draft.mutation.id, draft.before)
+
+
+def _groups(drafts: Sequence[Draft]) -> Sequence[Sequence[Draft]]:
+    by_key = {draft.mutation.key: draft for draft in drafts}
+
+    def parent_of(mutation: Mutation) -> Key | None:
+        draft = by_key[mutation.key]
+        row, parent = draft.after or draft.before, draft.entity.parent_entity
+        if row is None or parent is None or row[parent[0]] is None:
+            return None
+        return (BY_NAME[parent[1]].table, row[parent[0]])
+
+    def place(draft: Draft) -> int:
+        return ORDER[draft.mutation.table]
+
+    grouped = group((draft.mutation for draft in drafts), parent_of)
+    sorted_within = [sorted((by_key[m.key] for m in together), key=place) for together in grouped]
+    return sorted(sorted_within, key=lambda together: place(together[0]))
+
+
+def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None:
+    """Judge each draft of a group; give the first one that must be refused."""
+    for draft in together:
+        if not draft.faults and draft.after is not None and draft.verdict is not Verdict.DUPLICATE:
+            draft.faults.extend(_by_field(draft.entity, draft.after, draft.before))
+            if not draft.faults and draft.entity.derive is not None:
+                draft.after = {**draft.after, **draft.entity.derive(draft.after, world)}
+        if not draft.faults:
+            world.put(draft.entity, draft.mutation.id, draft.after)
+    guilty = None
+    for draft in together:
+        if draft.verdict is Verdict.DUPLICATE and not draft.faults:
+            continue
+        reasons = judge(draft, world)
+        if reasons:
+            draft.faults.clear()
+            draft.refuse(*reasons)
+            guilty = guilty or draft
+    return guilty
+
+
+def _refuse_with(together: Sequence[Draft], guilty: Draft) -> None:
+    culprit = f"{guilty.entity.title.lower()} {guilty.mutation.id}"
+    for draft in together:
+        if draft.verdict in (Verdict.ACCEPTED, Verdict.MERGED):
+            sentence = f"It belongs together with {culprit}, which was refused: {guilty.faults[0].sentence}"
+            draft.refuse(Violation("refused_together", sentence))
+
+
+def judge(draft: Draft, world: World) -> list[Violation]:
+    """Give everything that is wrong with a draft whose fields were looked at; an empty list accepts it.
+
+    Rules of the trade run only on a row whose fields and references are right by themselves: they may rely on it.
+    """
+    if draft.entity.phone is not Phone.BOTH:
+        return [
+            Violation("read_only", f"{draft.entity.title} records are kept by the office; a phone cannot change them.")
+        ]
+    if draft.faults:
+        return list(draft.faults)
+    if draft.after is None:
+        assert draft.before is not None
+        before = draft.before
+        return [reason for rule in draft.entity.delete_rules for reason in rule(before, world)]
+    after = draft.after
+    found = list(_by_reference(draft.entity, after, world))
+    return found or [reason for rule in draft.entity.rules for reason in rule(after, draft.before, world)]
+
+
+# --- By how a field may change ----------------------------------------------------------------------------------------
+
+
+def _by_field(entity: Entity, after: Row, before: Row | None) -> Iterator[Violation]:
+    for field in entity.fields:
+        value = after[field.name]
+        if field.required and not field.derived and value is None:
+            yield Violation("missing", f"{field.name} is needed.", (field.name,))
+        check = _CHECKS.get(field.change.kind)
+        if check is not None and (before is None or value != before[field.name]):
+            yield from check(entity, field, after, before)
+
+
+def _once(_: Entity, field: Field, __: Row, before: Row | None) -> Iterator[Violation]:
+    if before is not None and before[field.name] is not None:
+        yield Violation("set_once", f"{field.name} is set once and cannot be changed afterwards.", (field.name,))
+
+
+def _locked(entity: Entity, field: Field, _: Row, before: Row | None) -> Iterator[Violation]:
+    if before is not None and field.change.when is not None and field.change.when(before):
+        sentence = f"{field.name} of this {entity.title.lower()} is fixed by now; ask for an amendment instead."
+        yield Violation("locked", sentence, (field.name,))
+
+
+def _tally(_: Entity, field: Field, after: Row, __: Row | None) -> Iterator[Violation]:
+    value, most = after[field.name], field.change.most
+    most = most(after) if callable(most) else most
+    if value is not None and (value < field.change.least or (most is not None and value > most)):
+        bounds = f"at least {field.change.least}" if most is None else f"between {field.change.least} and {most}"
+        yield Violation("out_of_bounds", f"{field.name} would be {value}; it must be {bounds}.", (field.name,))
+
+
+def _guarded(entity: Entity, field: Field, after: Row, before: Row | None) -> Iterator[Violation]:
+    states = entity.states
+    if states is None or states.field != field.name or after[field.name] is None:
+        return
+    goal = after[field.name]
+    if before is None:
+        if goal not in states.begins:
+            begins = " or ".join(states.begins)
+            yield Violation(
+                "wrong_state", f"A new {entity.title.lower()} begins as {begins}, not as {goal}.", (field.name,)
+            )
+    elif not states.reaches(before[field.name], goal):
+        sentence = f"{entity.title} is {before[field.name]} and cannot become {goal}."
+        yield Violation("wrong_state", sentence, (field.name,))
+
+
+_CHECKS: Final[Mapping[Kind, Callable[[Entity, Field, Row, Row | None], Iterator[Violation]]]] = {
+    Kind.ONCE: _once,
+    Kind.LOCKED: _locked,
+    Kind.TALLY: _tally,
+    Kind.GUARDED: _guarded,
+}
+
+
+# --- By reference -----------------------------------------------------------------------------------------------------
+
+
+def _by_reference(entity: Entity, after: Row, world: World) -> Iterator[Violation]:
+    for field, target in entity.references:
+        named = after[field.name]
+        if named is not None and world.get(target, named) is None:
+            sentence = f"{field.name} names a {BY_NAME[target].title.lower()} that does not exist (any more)."
+            yield Violation("unknown_reference", sentence, (field.name,))
