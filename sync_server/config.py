@@ -1,0 +1,158 @@
+"""Settings: everything that can be set from outside, each with its unit and its bounds.
+
+Owns: the names, defaults and bounds of the settings (environment variables `COTTON_<NAME>`, flags of the command line
+override them), and the one clear line that a wrong one earns.
+Must not know: who uses a setting.
+Invariant: a `Settings` that exists is usable as it is; no code checks a setting again, and a secret in a setting is never
+printed (tests/unit/test_config.py).
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "COTTON_"
+
+SECRET: Final = frozenset({"database_url"})
+"""Settings whose value may hold a password: an error names them without the value."""
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach a server that listens on `host`.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _demo_by_default(data: Mapping[str, Any]) -> bool:
+    return data.get("database_url") is None and is_loopback(str(data.get("host", "")))
+
+
+class Settings(BaseSettings):
+    """The settings of one server process; frozen."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+
+    database_url: str | None = Field(
+        None,
+        description="PostgreSQL >= 15 to use, postgresql://user:password@host/name; empty: an embedded PostgreSQL 18",
+    )
+    data: Path = Field(
+        Path("data"), description="folder for the embedded PostgreSQL and the signing key; made if missing"
+    )
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for every interface")
+    port: int = Field(8080, ge=0, le=65_535, description="TCP port to listen on, 0 to 65535; 0: any free one")
+    workers: int = Field(1, ge=1, le=256, description="server processes that share the port, 1 to 256")
+    demo: bool = Field(
+        default_factory=_demo_by_default,
+        description="true or false: demo organisation and logins with a known password, on an empty database; "
+        "default: true with the embedded database on a loopback address, else false",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe messages that are logged: debug, info, warning or error"
+    )
+    pool_max: int = Field(10, ge=2, le=1_000, description="database connections of each process, 2 to 1000")
+    body_max: int = Field(
+        8 * 2**20, ge=1_024, le=2**30, description="largest request body as sent, in bytes, 1024 to 1073741824"
+    )
+    inflated_max: int = Field(
+        32 * 2**20,
+        ge=1_024,
+        le=2**32,
+        description="largest request body after decompression, in bytes, 1024 to 4294967296",
+    )
+    push_records_max: int = Field(10_000, ge=1, le=1_000_000, description="records in one push, 1 to 1000000")
+    access_token_seconds: int = Field(
+        600, ge=30, le=86_400, description="life of an access token, in seconds, 30 to 86400"
+    )
+    refresh_token_days: int = Field(30, ge=1, le=365, description="life of a refresh token, in days, 1 to 365")
+    signing_key_file: Path | None = Field(
+        None,
+        description="PEM file with the ES256 key of the tokens; empty: <data>/keys/token-es256.pem, made if missing",
+    )
+    statement_timeout_ms: int = Field(
+        30_000, ge=100, le=3_600_000, description="longest SQL statement, in milliseconds, 100 to 3600000"
+    )
+    lock_timeout_ms: int = Field(
+        5_000, ge=10, le=600_000, description="longest wait for a database lock, in milliseconds, 10 to 600000"
+    )
+    idle_in_transaction_timeout_ms: int = Field(
+        10_000, ge=100, le=600_000, description="longest pause inside a transaction, in milliseconds, 100 to 600000"
+    )
+    drain_seconds: int = Field(
+        15, ge=0, le=600, description="longest wait for requests under way after SIGTERM, in seconds, 0 to 600"
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_postgresql_url(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in {"postgresql", "postgres"}:
+            raise ValueError("must begin with postgresql://")
+        return url
+
+    @field_validator("data", "signing_key_file")
+    @classmethod
+    def _is_absolute_from_now_on(cls, path: Path | None) -> Path | None:
+        """Fix what a relative path means at the start, wherever a later `chdir` or another process stands."""
+        return None if path is None else path.expanduser().absolute()
+
+
+class WrongSetting(Exception):
+    """A setting cannot be used; one line per setting: the variable, the value, what is allowed."""
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; `overrides` (flags) win unless they are None.
+
+    Raises WrongSetting: whoever set it is to blame.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise WrongSetting("\n".join(_line(fault) for fault in error.errors())) from None
+
+
+def _line(fault: Mapping[str, Any]) -> str:
+    name = str(fault["loc"][0])
+    value = "" if name in SECRET else f"={fault['input']}"
+    reason = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{PREFIX}{name.upper()}{value}: {reason}. Allowed: {Settings.model_fields[name].description}."
+
+
+def misspelt(environment: Iterable[str] = os.environ) -> list[str]:
+    """List a warning for every `COTTON_` variable that is no setting: most likely a typing error."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    warnings = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            warnings.append(
+                f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "; it is ignored.")
+            )
+    return warnings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Write `settings` as environment variables, for a process that we start."""
+    return {
+        PREFIX + name.upper(): str(value)
+        for name, value in settings.model_dump(mode="json").items()
+        if value is not None
+    }

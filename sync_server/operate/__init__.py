@@ -1,0 +1,1 @@
+"""Operation: the embedded PostgreSQL, the processes of the server, migrations, seeding, and the doctor."""
