@@ -1,0 +1,59 @@
+"""The signing key on disk: one P-256 key, made on first use.
+
+Owns: the file, its permissions, and who wins when several workers start at once.
+Must not know: what is signed.
+Invariant: every process that opens one path gets the same key, and nobody but the owner can ever read it
+(tests/unit/test_tokens.py).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+
+class UnusableKey(Exception):
+    """The key file holds something else than an unencrypted P-256 private key in PEM; the text says which file."""
+
+
+def open_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Read the key at `path`; make it first if there is none.
+
+    Raises `UnusableKey`, or OSError if it can be neither read nor made. Blocks for a few ms: call it at start.
+    """
+    if not path.exists():
+        _make(path)
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as fault:
+        raise UnusableKey(f"{path} is not an unencrypted private key in PEM") from fault
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise UnusableKey(f"{path} is a private key, but not one of the curve P-256 that ES256 needs")
+    return key
+
+
+def _make(path: Path) -> None:
+    """Write a key beside `path` and link it there whole; if another process was first, its key stands."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(file, "wb") as sink:
+            sink.write(pem)
+            sink.flush()
+            os.fsync(sink.fileno())
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        beside.unlink()

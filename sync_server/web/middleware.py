@@ -1,0 +1,157 @@
+"""Around every request: its correlation id, its line in the log, and the one mapping from exceptions to problems.
+
+Owns: what a client is told of a failure, and what of it is logged.
+Must not know: any route.
+Invariant: every answer carries a correlation id; a failure of ours tells the client nothing but that id, and the log
+everything under it (tests/unit/test_middleware.py).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+import asyncpg
+import orjson
+import structlog
+from aiohttp import ClientConnectionResetError, web
+from aiohttp.typedefs import Handler
+
+from sync_server.identity.passwords import Overloaded
+from sync_server.store.unit_of_work import Busy
+from sync_server.web.answers import ALWAYS, STREAM, cut
+from sync_server.wire.problems import CONTENT_TYPE, Problem
+
+CORRELATION: Final = "correlation_id"
+"""request[CORRELATION]: the id under which the request is logged and answered."""
+
+REQUEST_ID: Final = "X-Request-Id"
+_USABLE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+_BY_STATUS: Final[Mapping[int, str]] = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "body_incomplete",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    503: "busy",
+}
+"""aiohttp's own refusals -> our codes; any other 4xx is a bad_request."""
+
+_BUSY: Final = (Busy, Overloaded)
+_TIMED_OUT: Final = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
+_NO_DATABASE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+"""What asyncpg raises while PostgreSQL restarts, refuses connections or is gone."""
+
+log = structlog.get_logger(__name__)
+
+
+@web.middleware
+async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its correlation id, and the log one line when it is done; outermost."""
+    offered = request.headers.get(REQUEST_ID, "")
+    correlation_id = offered if _USABLE_ID.fullmatch(offered) else uuid.uuid4().hex
+    request[CORRELATION] = correlation_id
+    structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+    began = time.perf_counter()
+    status = 499  # as nginx logs it: the client left, or the server is stopping
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        log.info("request", **_line(request, status, time.perf_counter() - began))
+        structlog.contextvars.unbind_contextvars("correlation_id")
+
+
+def _line(request: web.Request, status: int, seconds: float) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "method": request.method,
+        "path": request.path,  # without the query: what is in it belongs to the client
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "remote": request.remote,
+    }
+    actor = request.get("actor")
+    return line if actor is None else {**line, "org": actor.org_id, "user": actor.user_id, "session": actor.session_id}
+
+
+async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put on every answer, streams included, what every answer carries; a signal for `app.on_response_prepare`."""
+    response.headers[REQUEST_ID] = request.get(CORRELATION, "")
+    for name, value in ALWAYS.items():
+        response.headers.setdefault(name, value)
+
+
+@web.middleware
+async def explained(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into a problem; inside `observed`, around everything else."""
+    try:
+        return await handler(request)
+    except ClientConnectionResetError:
+        raise  # the client has gone; there is nobody to tell
+    except Exception as fault:
+        problem, headers = _problem_of(fault)
+        if problem.status >= 500:
+            log.log(*_severity(problem), exc_info=fault)
+        if STREAM in request:
+            log.warning("answer_cut", code=problem.code)
+            return cut(request)
+        return _answer(request, problem, headers)
+
+
+def _severity(problem: Problem) -> tuple[int, str]:
+    return (40, "internal_error") if problem.code == "internal_error" else (30, problem.code)
+
+
+def _problem_of(fault: Exception) -> tuple[Problem, Mapping[str, str]]:
+    match fault:
+        case Problem():
+            return fault, {}
+        case web.HTTPException() if fault.status >= 400:
+            code = _BY_STATUS.get(fault.status, "bad_request" if fault.status < 500 else "internal_error")
+            return Problem(code), {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {}
+        case _ if isinstance(fault, _BUSY):
+            return Problem("busy"), {}
+        case _ if isinstance(fault, _TIMED_OUT):
+            return Problem("timed_out"), {}
+        case _ if isinstance(fault, _NO_DATABASE):
+            return Problem("database_unavailable"), {}
+    return Problem("internal_error"), {}
+
+
+_HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "unauthenticated": {"WWW-Authenticate": 'Bearer realm="cotton-sync"'},
+    "login_refused": {"WWW-Authenticate": 'Bearer realm="cotton-sync"'},
+    "refresh_refused": {"WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_grant"'},
+    "token_refused": {"WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_token"'},
+    "token_expired": {
+        "WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_token", error_description="expired"'
+    },
+    "unsupported_coding": {"Accept-Encoding": "zstd, br, gzip, deflate"},
+    "busy": {"Retry-After": "1"},
+    "timed_out": {"Retry-After": "2"},
+    "database_unavailable": {"Retry-After": "2"},
+    "schema_mismatch": {"Retry-After": "10"},
+    "shutting_down": {"Retry-After": "1"},
+}
+"""Headers that belong to a problem: RFC 9110 asks for WWW-Authenticate on 401 and for Accept-Encoding on such a 415."""
+
+
+def _answer(request: web.Request, problem: Problem, headers: Mapping[str, str]) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(problem.document(request[CORRELATION])),
+        status=problem.status,
+        content_type=CONTENT_TYPE,
+        headers={**ALWAYS, **_HEADERS.get(problem.code, {}), **headers},
+    )
