@@ -13,7 +13,9 @@ from aiohttp import web
 from sync_server.config import Settings
 from sync_server.identity.tokens import Tokens
 from sync_server.store.database import Database
+from sync_server.store.spool import SpoolRoom
 
 SETTINGS: Final = web.AppKey("settings", Settings)
 DATABASE: Final = web.AppKey("database", Database)
 TOKENS: Final = web.AppKey("tokens", Tokens)
+SPOOLS: Final = web.AppKey("spools", SpoolRoom)
