@@ -212,7 +212,7 @@ class Phone(Enum):
     BOTH = "both"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entity:
     """One thing of the trade, declared once.
 

@@ -53,6 +53,10 @@ DECLARE
     session text := nullif(current_setting('cotton.session', true), '');
     push text := nullif(current_setting('cotton.push', true), '');
     moment timestamptz := clock_timestamp();$$;
+  -- A plan is kept, so one made while feed was small must still be right once it is large. LATERAL with OFFSET 0 leaves one
+  -- way to join, a look-up per changed row; without sequential scans that look-up goes by the primary key; and ON CONFLICT
+  -- goes by it in any case. (Joined freely, 1 000 rows took 270 ms instead of 40 in a feed of 3 000 without statistics.)
+  plans text := 'SET enable_seqscan = off';
   clock text;
   log text;
 BEGIN
@@ -76,15 +80,19 @@ BEGIN
 
   -- A row that is created, or created again over its tombstone.
   EXECUTE format($make$
-    CREATE OR REPLACE FUNCTION %1$I.capture_insert_%2$s() RETURNS trigger LANGUAGE plpgsql AS $body$
+    CREATE OR REPLACE FUNCTION %1$I.capture_insert_%2$s() RETURNS trigger LANGUAGE plpgsql %9$s AS $body$
     DECLARE %3$s
     BEGIN
+      IF NOT EXISTS (SELECT FROM new_rows) THEN
+        RETURN NULL;  -- an upsert that only updated
+      END IF;
       WITH changed AS (SELECT * FROM new_rows), %4$s,
       moved AS MATERIALIZED (
         SELECT n.org_id, n.id, k.top + 1 - row_number() OVER (PARTITION BY n.org_id) AS position,
                f.position AS previous, %5$s AS scope, %6$s AS payload
         FROM changed n JOIN clock k USING (org_id)
-        LEFT JOIN %1$I.feed f ON f.org_id = n.org_id AND f.entity = %7$L AND f.id = n.id),
+        LEFT JOIN LATERAL (SELECT f.position FROM %1$I.feed f
+          WHERE f.org_id = n.org_id AND f.entity = %7$L AND f.id = n.id OFFSET 0) f ON true),
       logged AS (%8$s 'i', payload, actor, session, push, moment FROM moved)
       INSERT INTO %1$I.feed AS f (org_id, entity, id, position, created_position, author, scope, payload)
       SELECT org_id, %7$L, id, position, position, actor, scope, payload FROM moved
@@ -92,41 +100,50 @@ BEGIN
         created_position = excluded.created_position, author = excluded.author, scope = excluded.scope,
         payload = excluded.payload;
       RETURN NULL;
-    END $body$$make$, home, entity, context, clock, scope, payload, entity, log);
+    END $body$$make$, home, entity, context, clock, scope, payload, entity, log, plans);
 
   -- A row that is updated. One that an UPDATE left as it was did not change: it gets no position and wakes no phone.
   EXECUTE format($make$
-    CREATE OR REPLACE FUNCTION %1$I.capture_update_%2$s() RETURNS trigger LANGUAGE plpgsql AS $body$
+    CREATE OR REPLACE FUNCTION %1$I.capture_update_%2$s() RETURNS trigger LANGUAGE plpgsql %9$s AS $body$
     DECLARE %3$s
     BEGIN
+      IF NOT EXISTS (SELECT FROM new_rows) THEN
+        RETURN NULL;  -- an upsert that only inserted
+      END IF;
       WITH changed AS MATERIALIZED (
         SELECT n.* FROM new_rows n JOIN old_rows o ON o.org_id = n.org_id AND o.id = n.id WHERE (n.*) IS DISTINCT FROM (o.*)), %4$s,
       moved AS MATERIALIZED (
         SELECT n.org_id, n.id, k.top + 1 - row_number() OVER (PARTITION BY n.org_id) AS position,
                f.position AS previous, %5$s AS scope, %6$s AS payload
         FROM changed n JOIN clock k USING (org_id)
-        JOIN %1$I.feed f ON f.org_id = n.org_id AND f.entity = %7$L AND f.id = n.id),
+        LEFT JOIN LATERAL (SELECT f.position FROM %1$I.feed f
+          WHERE f.org_id = n.org_id AND f.entity = %7$L AND f.id = n.id OFFSET 0) f ON true),
       logged AS (%8$s 'u', payload, actor, session, push, moment FROM moved)
-      UPDATE %1$I.feed f SET position = m.position, scope = m.scope, payload = m.payload
-      FROM moved m WHERE f.org_id = m.org_id AND f.entity = %7$L AND f.id = m.id;
+      INSERT INTO %1$I.feed AS f (org_id, entity, id, position, created_position, author, scope, payload)
+      SELECT org_id, %7$L, id, position, position, actor, scope, payload FROM moved
+      ON CONFLICT (org_id, entity, id) DO UPDATE SET position = excluded.position, scope = excluded.scope,
+        payload = excluded.payload;
       RETURN NULL;
-    END $body$$make$, home, entity, context, clock, scope, payload, entity, log);
+    END $body$$make$, home, entity, context, clock, scope, payload, entity, log, plans);
 
   -- A row that is deleted: its feed row becomes the tombstone.
   EXECUTE format($make$
-    CREATE OR REPLACE FUNCTION %1$I.capture_delete_%2$s() RETURNS trigger LANGUAGE plpgsql AS $body$
+    CREATE OR REPLACE FUNCTION %1$I.capture_delete_%2$s() RETURNS trigger LANGUAGE plpgsql %7$s AS $body$
     DECLARE %3$s
     BEGIN
       WITH changed AS (SELECT * FROM old_rows), %4$s,
       moved AS MATERIALIZED (
-        SELECT n.org_id, n.id, k.top + 1 - row_number() OVER (PARTITION BY n.org_id) AS position, f.position AS previous
+        SELECT n.org_id, n.id, k.top + 1 - row_number() OVER (PARTITION BY n.org_id) AS position,
+               f.position AS previous, f.scope
         FROM changed n JOIN clock k USING (org_id)
-        JOIN %1$I.feed f ON f.org_id = n.org_id AND f.entity = %5$L AND f.id = n.id),
+        CROSS JOIN LATERAL (SELECT f.position, f.scope FROM %1$I.feed f
+          WHERE f.org_id = n.org_id AND f.entity = %5$L AND f.id = n.id OFFSET 0) f),
       logged AS (%6$s 'd', NULL, actor, session, push, moment FROM moved)
-      UPDATE %1$I.feed f SET position = m.position, payload = NULL
-      FROM moved m WHERE f.org_id = m.org_id AND f.entity = %5$L AND f.id = m.id;
+      INSERT INTO %1$I.feed AS f (org_id, entity, id, position, created_position, author, scope, payload)
+      SELECT org_id, %5$L, id, position, position, actor, scope, NULL FROM moved
+      ON CONFLICT (org_id, entity, id) DO UPDATE SET position = excluded.position, payload = NULL;
       RETURN NULL;
-    END $body$$make$, home, entity, context, clock, entity, log);
+    END $body$$make$, home, entity, context, clock, entity, log, plans);
 
   EXECUTE format('DROP TRIGGER IF EXISTS capture_insert ON %s', target);
   EXECUTE format('DROP TRIGGER IF EXISTS capture_update ON %s', target);

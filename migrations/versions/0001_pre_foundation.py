@@ -76,7 +76,8 @@ CREATE TABLE feed (
   payload json,
   PRIMARY KEY (org_id, entity, id)
 ) WITH (fillfactor = 90);
-CREATE UNIQUE INDEX feed_position ON feed (org_id, entity, position);
+CREATE UNIQUE INDEX feed_position ON feed (org_id, entity, position) WHERE position > 0;
+COMMENT ON INDEX feed_position IS 'Partial on what always holds, so that a look-up by id cannot choose it: without statistics it costs the planner the same as the primary key, and the real cost is the whole table.';
 COMMENT ON TABLE feed IS 'What a pull reads: each record once, at its newest position, as the JSON a phone gets; a tombstone has no payload.';
 
 CREATE TABLE correction (
@@ -94,7 +95,7 @@ CREATE TABLE push_receipt (
   org_id text NOT NULL,
   user_id text NOT NULL,
   digest bytea NOT NULL,
-  answer json,
+  answer json NOT NULL,
   at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (org_id, user_id, digest)
 );

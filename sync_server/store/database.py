@@ -59,6 +59,9 @@ class Database:
                 "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
                 "timezone": "UTC",
                 "jit": "off",  # compiling a plan takes longer than any of our statements runs
+                # Plans are kept: one made while a table was small must still be right once it is large. Hot statements
+                # look rows up by key (joins as LATERAL … OFFSET 0); feed.take_your_time lifts this for the copies.
+                "enable_seqscan": "off",
             },
         )
         return cls(pool)

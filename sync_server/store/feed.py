@@ -2,6 +2,7 @@
 
 Owns: the SQL of pulls: the small delta in one statement, and lists of any length as COPY.
 Must not know: change sets, cursors of clients, who may read (it is handed the scopes).
+`position > 0` always holds; saying it admits the partial index on positions (migration 0001).
 Invariant: one call is one snapshot; `payload` passes through unread (tests/integration/test_pull.py).
 """
 
@@ -39,7 +40,9 @@ _CORRECTIONS: Final = f"""
 SELECT c.entity, c.record_id, f.payload::text, bool_or(c.revive), k.epoch, k.seq, k.floor
 FROM org_clock k
 JOIN correction c ON c.org_id = k.org_id
-LEFT JOIN feed f ON f.org_id = c.org_id AND f.entity = c.entity AND f.id = c.record_id
+LEFT JOIN LATERAL (
+  SELECT f.payload FROM feed f WHERE f.org_id = c.org_id AND f.entity = c.entity AND f.id = c.record_id OFFSET 0
+) f ON true
 WHERE k.org_id = $1 AND c.user_id = $2 AND c.entity = ANY($3) AND c.position > $4
   AND c.position <= (k.epoch::bigint << {SEQ_BITS}) + k.seq
 GROUP BY c.entity, c.record_id, f.payload::text, k.epoch, k.seq, k.floor
@@ -50,7 +53,7 @@ SELECT NULL AS entity, NULL AS id, NULL AS payload, false AS new, k.epoch, k.seq
 FROM org_clock k WHERE k.org_id = $1
 UNION ALL
 SELECT f.entity, f.id, f.payload::text, f.created_position > $4 AND f.author IS DISTINCT FROM $2, 0, 0, 0
-FROM feed f WHERE f.org_id = $1 AND f.entity = ANY($3) AND f.position > $4 AND f.scope = ANY($5)
+FROM feed f WHERE f.org_id = $1 AND f.entity = ANY($3) AND f.position > $4 AND f.position > 0 AND f.scope = ANY($5)
 UNION ALL ({_CORRECTIONS})
 """
 
@@ -122,7 +125,7 @@ async def copy_listing(
         filled = _filled_otherwise(listing.or_with)
         condition = f"(({condition}) OR (payload IS NOT NULL AND position <= $3 AND ({filled})))"
     await connection.copy_from_query(
-        f"SELECT ',' || {shown} FROM feed WHERE org_id = $1 AND entity = $2 AND {condition}"
+        f"SELECT ',' || {shown} FROM feed WHERE org_id = $1 AND entity = $2 AND position > 0 AND {condition}"
         " AND $3::bigint IS NOT NULL AND $4::text IS NOT NULL AND scope = ANY($5) AND id <> ALL($6)",
         reader.org_id,
         listing.table,
@@ -138,8 +141,8 @@ async def copy_listing(
 
 
 async def take_your_time(connection: Connection) -> None:
-    """Let the statements of this transaction run as long as a very large organisation needs."""
-    await connection.execute("SET LOCAL statement_timeout = '10min'")
+    """Let the statements of this transaction read whole tables, for as long as a very large organisation needs."""
+    await connection.execute("SET LOCAL statement_timeout = '10min'; SET LOCAL enable_seqscan = on")
 
 
 async def read_versions(connection: Connection, org_id: str, tables: Sequence[str]) -> Mapping[str, str]:
@@ -153,7 +156,8 @@ async def read_versions(connection: Connection, org_id: str, tables: Sequence[st
         SELECT asked.entity, concat_ws('-', newest.position, k.floor, stamp.revision) AS version
         FROM unnest($2::text[]) AS asked(entity)
         CROSS JOIN LATERAL (
-          SELECT coalesce(max(f.position), 0) AS position FROM feed f WHERE f.org_id = $1 AND f.entity = asked.entity
+          SELECT coalesce(max(f.position), 0) AS position FROM feed f
+          WHERE f.org_id = $1 AND f.entity = asked.entity AND f.position > 0
         ) AS newest
         LEFT JOIN org_clock k ON k.org_id = $1
         LEFT JOIN schema_stamp stamp ON true

@@ -53,9 +53,11 @@ def read_payload(entity: Entity, payload: str) -> Row:
 
 
 _STATES: Final = """
-SELECT f.entity, f.id, f.position, f.created_position, f.author, f.payload
-FROM unnest($2::text[], $3::text[]) AS asked(entity, id)
-JOIN feed f ON f.org_id = $1 AND f.entity = asked.entity AND f.id = asked.id
+SELECT f.* FROM unnest($2::text[], $3::text[]) AS asked(entity, id)
+CROSS JOIN LATERAL (
+  SELECT f.entity, f.id, f.position, f.created_position, f.author, f.payload
+  FROM feed f WHERE f.org_id = $1 AND f.entity = asked.entity AND f.id = asked.id OFFSET 0
+) f
 """
 
 
@@ -78,11 +80,18 @@ HISTORY_MAX: Final = 500
 
 _HISTORIES: Final = """
 WITH RECURSIVE walk AS (
-  SELECT e.position, e.previous, e.entity, e.record_id, e.session, e.new, 1 AS step
-  FROM unnest($2::bigint[]) AS newest(position) JOIN event e ON e.org_id = $1 AND e.position = newest.position
+  SELECT e.*, 1 AS step
+  FROM unnest($2::bigint[]) AS newest(position) CROSS JOIN LATERAL (
+    SELECT position, previous, entity, record_id, session, new
+    FROM event WHERE org_id = $1 AND position = newest.position OFFSET 0
+  ) e
   UNION ALL
-  SELECT e.position, e.previous, e.entity, e.record_id, e.session, e.new, w.step + 1
-  FROM walk w JOIN event e ON e.org_id = $1 AND e.position = w.previous WHERE w.position > $3 AND w.step < $4
+  SELECT e.*, w.step + 1
+  FROM walk w CROSS JOIN LATERAL (
+    SELECT position, previous, entity, record_id, session, new
+    FROM event WHERE org_id = $1 AND position = w.previous OFFSET 0
+  ) e
+  WHERE w.position > $3 AND w.step < $4
 )
 SELECT position, entity, record_id, session, new FROM walk ORDER BY position
 """
@@ -129,13 +138,16 @@ async def correct(connection: Connection, org_id: str, user_id: str, keys: Mappi
         )
 
 
-async def claim_receipt(connection: Connection, org_id: str, user_id: str, digest: bytes) -> Mapping[str, Any] | None:
-    """Claim a push by its digest, waiting for a first attempt that is still under way; give the answer it got.
+async def claim_receipt(
+    connection: Connection, org_id: str, user_id: str, digest: bytes
+) -> Mapping[str, Sequence[str]] | None:
+    """Claim a push by its digest, waiting for a first attempt that is still under way; give the answer that one got.
 
-    None: this is the first attempt, and the claim commits or vanishes with the unit of work.
+    None: this is the first attempt. The claim, with an empty answer, commits or vanishes with the unit of work.
     """
     claimed = await connection.fetchval(
-        "INSERT INTO push_receipt (org_id, user_id, digest) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true",
+        "INSERT INTO push_receipt (org_id, user_id, digest, answer) VALUES ($1, $2, $3, '{}')"
+        " ON CONFLICT DO NOTHING RETURNING true",
         org_id,
         user_id,
         digest,
@@ -145,18 +157,19 @@ async def claim_receipt(connection: Connection, org_id: str, user_id: str, diges
     answer = await connection.fetchval(
         "SELECT answer FROM push_receipt WHERE org_id = $1 AND user_id = $2 AND digest = $3", org_id, user_id, digest
     )
-    found: Mapping[str, Any] = orjson.loads(answer)
+    found: Mapping[str, Sequence[str]] = orjson.loads(answer)
     return found
 
 
 async def keep_receipt(
-    connection: Connection, org_id: str, user_id: str, digest: bytes, answer: Mapping[str, Any]
+    connection: Connection, org_id: str, user_id: str, digest: bytes, answer: Mapping[str, Sequence[str]]
 ) -> None:
-    """Write down the answer that a repetition of this push will get."""
-    await connection.execute(
-        "UPDATE push_receipt SET answer = $4::json WHERE org_id = $1 AND user_id = $2 AND digest = $3",
-        org_id,
-        user_id,
-        digest,
-        orjson.dumps(answer).decode(),
-    )
+    """Write down the answer that a repetition of this push will get, if it is not the empty one."""
+    if answer:
+        await connection.execute(
+            "UPDATE push_receipt SET answer = $4::json WHERE org_id = $1 AND user_id = $2 AND digest = $3",
+            org_id,
+            user_id,
+            digest,
+            orjson.dumps(answer).decode(),
+        )

@@ -55,7 +55,7 @@ async def insert(connection: Connection, entity: Entity, org_id: str, rows: Mapp
 
 
 async def update(connection: Connection, entity: Entity, org_id: str, rows: Mapping[str, Row], /) -> None:
-    """Overwrite the rows of the given ids with `rows`; who created them, and when, stays."""
+    """Overwrite the rows of the given ids, which exist and are locked; who created them, and when, stays."""
     await connection.execute(_update(entity), org_id, list(rows), *_columns(entity, rows.values()))
 
 
@@ -85,11 +85,11 @@ async def holders(
     """Tell which rows hold one of `values` (a tuple in the order of `names`): value -> id."""
     fields = [entity.by_name[name] for name in names]
     arrays = [f"${n}::{_sent_as(field.type)}[]" for n, field in enumerate(fields, start=2)]
-    matches = " AND ".join(f"held.{field.name} = {_cast(field)}" for field in fields)
-    shown = ", ".join(f"held.{name}" for name in names)
+    matches = " AND ".join(f"{field.name} = {_cast(field)}" for field in fields)
+    shown = ", ".join(names)
     found = await connection.fetch(
-        f"SELECT held.id, {shown} FROM unnest({', '.join(arrays)}) AS sent({', '.join(names)})"
-        f" JOIN {entity.table} AS held ON held.org_id = $1 AND {matches}",
+        f"SELECT held.* FROM unnest({', '.join(arrays)}) AS sent({shown})"
+        f" CROSS JOIN LATERAL (SELECT id, {shown} FROM {entity.table} WHERE org_id = $1 AND {matches} OFFSET 0) AS held",
         org_id,
         *(_encoded(field, [value[n] for value in values]) for n, field in enumerate(fields)),
     )
@@ -132,10 +132,12 @@ def _insert(entity: Entity) -> str:
 
 @cache
 def _update(entity: Entity) -> str:
-    changed = [f for f in entity.all_fields if f.name not in ("created_at", "created_by")]
+    # As an upsert, because ON CONFLICT finds each row by the primary key; an UPDATE joined with the array may be planned
+    # the other way round, as a scan of the whole organisation.
+    changed = [f.name for f in entity.all_fields if f.name not in ("created_at", "created_by")]
     return (
-        f"UPDATE {entity.table} AS held SET {', '.join(f'{f.name} = {_cast(f)}' for f in changed)}"
-        f" FROM {_unnest(entity)} WHERE held.org_id = $1 AND held.id = sent.id"
+        f"{_insert(entity)} ON CONFLICT (org_id, id) DO UPDATE SET"
+        f" {', '.join(f'{name} = excluded.{name}' for name in changed)}"
     )
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, TypeVar
 
 import asyncpg
@@ -31,11 +32,6 @@ _LOST_RACES: Final = (
     # refusal in words instead of an error.
     asyncpg.ForeignKeyViolationError,
     asyncpg.UniqueViolationError,
-)
-
-_BEGIN: Final = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL cotton.actor = {actor}; SET LOCAL cotton.session = {session};"
-    " SET LOCAL cotton.push = {push}"
 )
 
 
@@ -71,18 +67,51 @@ async def _attempts(
 async def _once(
     connection: Connection, actor: Actor, work: Callable[[Connection], Awaitable[_Result]], push: str
 ) -> _Result:
-    # One round trip for BEGIN and the three settings: a push of one record has few of them to spare.
-    await connection.execute(
-        _BEGIN.format(actor=quoted(actor.user_id), session=quoted(actor.session_id), push=quoted(push))
+    # One round trip for BEGIN and the settings: a push of one record has few of them to spare.
+    async with _between(
+        connection, f"BEGIN ISOLATION LEVEL READ COMMITTED; {_acting(actor, push)}", "COMMIT", "ROLLBACK"
+    ):
+        return await work(connection)
+
+
+@asynccontextmanager
+async def shared_transaction(database: Database) -> AsyncIterator[Connection]:
+    """Lend a connection in one transaction for several units of one organisation, each within a `savepoint`."""
+    async with (
+        database.acquire() as connection,
+        _between(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", "ROLLBACK"),
+    ):
+        yield connection
+
+
+def savepoint(connection: Connection, actor: Actor, push: str) -> AbstractAsyncContextManager[None]:
+    """Run one unit of a shared transaction, in the name of `actor`; if it raises, it alone leaves no trace."""
+    return _between(
+        connection,
+        f"SAVEPOINT unit; {_acting(actor, push)}",
+        "RELEASE SAVEPOINT unit",
+        "ROLLBACK TO SAVEPOINT unit; RELEASE SAVEPOINT unit",
     )
+
+
+@asynccontextmanager
+async def _between(connection: Connection, begin: str, keep: str, undo: str) -> AsyncIterator[None]:
+    await connection.execute(begin)
     try:
-        result = await work(connection)
+        yield
     except BaseException:
         if not connection.is_closed():
-            await connection.execute("ROLLBACK")
+            await connection.execute(undo)
         raise
-    await connection.execute("COMMIT")
-    return result
+    await connection.execute(keep)
+
+
+def _acting(actor: Actor, push: str) -> str:
+    """Tell the capture triggers who does it; SET LOCAL ends with the transaction."""
+    return (
+        f"SET LOCAL cotton.actor = {quoted(actor.user_id)}; SET LOCAL cotton.session = {quoted(actor.session_id)};"
+        f" SET LOCAL cotton.push = {quoted(push)}"
+    )
 
 
 def quoted(text: str) -> str:

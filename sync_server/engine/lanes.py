@@ -1,0 +1,112 @@
+"""Lanes: small pushes of one organisation that arrive together share a transaction.
+
+Owns: the queue in front of an organisation's clock. The clock's lock is held until commit, so single pushes of one
+organisation wait for each other's disk flush anyway; sharing one commit turns the wait into throughput.
+Must not know: what a push does.
+Invariant: each push is answered on its own and only after its commit; one that fails never takes another with it
+(tests/integration/test_lanes.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from sync_server.engine.push import Conflict, PushAnswer, PushRequest, push, push_within
+from sync_server.store.actor import Actor
+from sync_server.store.database import Connection, Database
+from sync_server.store.unit_of_work import savepoint, shared_transaction
+
+SMALL_PUSH_MAX: Final = 100
+"""Mutations; a larger push has a transaction of its own, so that it does not make small ones wait."""
+
+SHARED_MAX: Final = 64
+"""Pushes in one transaction: the last of them waits for all, about 100 ms at this number."""
+
+WAITING_MAX: Final = 1_000
+"""Pushes of one organisation that may wait; beyond it the server says that it is busy instead of growing."""
+
+
+class TooManyWaiting(Exception):
+    """The organisation's lane is full; nothing was applied."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    actor: Actor
+    request: PushRequest
+    answered: asyncio.Future[PushAnswer]
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: deque[_Waiting] = field(default_factory=deque)
+    moving: bool = False
+
+
+class Lanes:
+    """One lane per organisation with a push under way."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lanes: dict[str, _Lane] = {}
+
+    async def push(self, actor: Actor, request: PushRequest) -> PushAnswer:
+        """Apply a push, together with others if they are waiting. Raises what `push` raises, and `TooManyWaiting`."""
+        if len(request.mutations) > SMALL_PUSH_MAX:
+            return await push(self._database, actor, request)
+        lane = self._lanes.setdefault(actor.org_id, _Lane())
+        if len(lane.waiting) >= WAITING_MAX:
+            raise TooManyWaiting
+        one = _Waiting(actor, request, asyncio.get_running_loop().create_future())
+        lane.waiting.append(one)
+        if not lane.moving:
+            lane.moving = True
+            self._database.in_background(self._move(actor.org_id, lane))
+        return await asyncio.shield(one.answered)
+
+    async def _move(self, org_id: str, lane: _Lane) -> None:
+        while lane.waiting:
+            together = [lane.waiting.popleft() for _ in range(min(SHARED_MAX, len(lane.waiting)))]
+            if len(together) == 1 or not await self._shared(together):
+                await self._singly(together)
+        lane.moving = False
+        del self._lanes[org_id]
+
+    async def _shared(self, together: list[_Waiting]) -> bool:
+        """Apply pushes in one transaction, a savepoint each. False: it failed as a whole, and nobody was answered."""
+        transaction = asyncio.create_task(self._transaction(together))
+        await asyncio.wait({transaction})
+        if transaction.exception() is not None:
+            return False  # tried singly, each member meets its own failure and no other's
+        for one, answer in zip(together, transaction.result(), strict=True):
+            _answer(one, answer)
+        return True
+
+    async def _transaction(self, together: list[_Waiting]) -> list[PushAnswer | Conflict]:
+        async with shared_transaction(self._database) as connection:
+            return [await _within_savepoint(connection, one) for one in together]
+
+    async def _singly(self, together: list[_Waiting]) -> None:
+        pushes = (push(self._database, one.actor, one.request) for one in together)
+        for one, answer in zip(together, await asyncio.gather(*pushes, return_exceptions=True), strict=True):
+            _answer(one, answer)
+
+
+async def _within_savepoint(connection: Connection, one: _Waiting) -> PushAnswer | Conflict:
+    try:
+        async with savepoint(connection, one.actor, one.request.digest.hex()):
+            return await push_within(connection, one.actor, one.request)
+    except Conflict as conflict:
+        return conflict
+
+
+def _answer(one: _Waiting, answer: PushAnswer | BaseException) -> None:
+    if one.answered.cancelled():
+        return
+    if isinstance(answer, BaseException):
+        one.answered.set_exception(answer)
+    else:
+        one.answered.set_result(answer)
