@@ -315,7 +315,7 @@ class Document:
 def _json(plain: Plain, kind: type, what: str) -> Any:
     assert isinstance(plain, str)
     try:
-        found = json.loads(plain, parse_constant=_refuse_constant)
+        found = _DECODER.decode(plain)
     except (ValueError, RecursionError):
         raise Unreadable("malformed", f"is not {what}") from None
     if not isinstance(found, kind):
@@ -325,6 +325,10 @@ def _json(plain: Plain, kind: type, what: str) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+"""JSON without NaN and Infinity; made once, because json.loads would make one per call (9 µs)."""
 
 
 ValueType: TypeAlias = Text | Reference | Choice | Integer | Number | Flag | Day | Instant | Words | Document

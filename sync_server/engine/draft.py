@@ -88,11 +88,13 @@ class Draft:
 
     def create(self) -> None:
         """Begin a record that the server does not have."""
-        row = dict(self.entity.empty())
-        for name, value in self.sent.items():
-            if value is not None and value is not _UNREADABLE and not self.entity.by_name[name].derived:
-                row[name] = value
-        self.after = row
+        fields = self.entity.by_name
+        given = {
+            name: value
+            for name, value in self.sent.items()
+            if value is not None and value is not _UNREADABLE and not fields[name].derived
+        }
+        self.after = {**self.entity.empty(), **given}
 
     def merge_into(self, ours: Row, history: Sequence[Event], session: str) -> None:
         """Merge into the record as the server has it; `history` is what happened since the replica's cursor."""

@@ -114,6 +114,15 @@ def _acting(actor: Actor, push: str) -> str:
     )
 
 
+SERVER: Final = "server"
+"""The actor of what the server writes of its own accord; no device holds such a record before it is sent."""
+
+
+async def act_as_server(connection: Connection) -> None:
+    """Let the rest of this unit be the server's own doing."""
+    await connection.execute(f"SET LOCAL cotton.actor = '{SERVER}'")
+
+
 def quoted(text: str) -> str:
     """Quote `text` as an SQL literal, for SET, which takes no parameters. Our ids have no characters to escape.
 

@@ -72,10 +72,10 @@ def _read_table(table: str, lists: Any) -> Iterator[Mutation]:
 
 def _read_record(table: str, operation: Operation, place: int, record: Any) -> Mutation:
     if operation is Operation.DELETED:
-        return Mutation(table, _read_id(record, pointer(table, operation.value, place)), operation, {})
+        return Mutation(table, _read_id(record, table, operation.value, place), operation, {})
     if not isinstance(record, dict):
         raise Problem("wrong_type", "An object is needed.", pointer=pointer(table, operation.value, place))
-    record_id = _read_id(record.get("id"), pointer(table, operation.value, place, "id"))
+    record_id = _read_id(record.get("id"), table, operation.value, place, "id")
     accepted = _readers()[table]
     values: dict[str, Plain] = {}
     for column, value in record.items():
@@ -98,11 +98,11 @@ def _read_record(table: str, operation: Operation, place: int, record: Any) -> M
     return Mutation(table, record_id, operation, values, _read_changed(operation, record.get("_changed")))
 
 
-def _read_id(value: Any, where: str) -> str:
+def _read_id(value: Any, *where: str | int) -> str:
     if not isinstance(value, str):
-        raise Problem("unsafe_id", f"The id is a JSON {_json_name(value)}; a string is needed.", pointer=where)
+        raise Problem("unsafe_id", f"The id is a JSON {_json_name(value)}; a string is needed.", pointer=pointer(*where))
     if not SAFE_ID.fullmatch(value):
-        raise Problem("unsafe_id", pointer=where)
+        raise Problem("unsafe_id", pointer=pointer(*where))
     return value
 
 
