@@ -18,8 +18,7 @@ import brotli  # type: ignore[import-untyped]
 import zstandard
 from aiohttp import web
 
-STREAM: Final = "stream"
-"""request[STREAM] is the answer whose head is sent: from then on a failure can only cut the connection."""
+from sync_server.web import keys
 
 WORTH_COMPRESSING: Final = 1024
 """Bytes; below it an answer fits one packet whatever is done to it."""
@@ -142,7 +141,7 @@ async def stream_json(
         response.headers["Content-Encoding"] = coding
     try:
         await response.prepare(request)
-        request[STREAM] = response
+        request[keys.STREAM] = response
         if request.method != "HEAD":
             await _pump(response, chunks, None if coding is None else COMPRESSORS[coding]())
     finally:
@@ -172,7 +171,6 @@ async def _in_turn(size: int, work: Callable[..., bytes], *arguments: object) ->
 
 def cut(request: web.Request) -> web.StreamResponse:
     """Cut the connection of an answer whose head is sent; the client sees an incomplete answer, never a short one."""
-    response: web.StreamResponse = request[STREAM]
     if request.transport is not None:
         request.transport.abort()
-    return response
+    return request[keys.STREAM]

@@ -1,6 +1,6 @@
 """Bearer tokens: who asks, on every request that is not public.
 
-Owns: the way from an Authorization header to request["actor"].
+Owns: the way from an Authorization header to request[keys.ACTOR].
 Must not know: what an actor may do, or how tokens are issued.
 Invariant: a handler behind it runs only with an actor whose token aiohttp-jwt has verified and whose time has not run out
 (tests/integration/test_tokens.py).
@@ -16,7 +16,7 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import jwt
@@ -27,6 +27,7 @@ from aiohttp_jwt import JWTMiddleware
 
 from sync_server.identity.tokens import ALGORITHM, AUDIENCE, ISSUER, Tokens
 from sync_server.store.actor import Actor
+from sync_server.web import keys
 from sync_server.wire.problems import Problem
 
 PUBLIC: Final = (r"^/healthz\Z", r"^/readyz\Z", r"^/api/v1/auth/login\Z", r"^/api/v1/auth/refresh\Z")
@@ -68,68 +69,75 @@ class Verified:
             self._known.popitem(last=False)
 
 
+class Question(dict[str, Any]):
+    """What aiohttp-jwt needs to see of a request, and where it leaves the claims.
+
+    Not the request itself: aiohttp wants typed keys there, and aiohttp-jwt has only names.
+    """
+
+    def __init__(self, request: web.Request, token: str) -> None:
+        super().__init__()
+        self.method = request.method
+        self.path = request.path
+        self.headers: Mapping[str, str] = {}
+        self.token = token
+
+
 def bearer(tokens: Tokens, public: Sequence[str] = PUBLIC) -> Middleware:
-    """Make the middleware that sets request["actor"], or answers 401; `public`: anchored patterns of paths without it."""
+    """Make the middleware that sets request[ACTOR], or answers 401; `public`: anchored patterns of paths without it."""
     verified = Verified()
-
-    def is_refused(_request: web.Request, claims: dict[str, Any]) -> bool:
-        return tokens.actor_of(claims) is None
-
-    verify = JWTMiddleware(
-        tokens.public_pem,
-        request_property="claims",
-        whitelist=public,
-        token_getter=lambda request: request.get("bearer"),
-        is_revoked=is_refused,
-        algorithms=[ALGORITHM],
-        audience=AUDIENCE,
-        issuer=ISSUER,
-    )
+    verify = _verifier(tokens, public)
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         token = _presented(request)
         digest = hashlib.sha256(token.encode()).digest()
         known = verified.actor_of(digest)
+        if known is None:
+            claims = await _claims(verify, Question(request, token if tokens.is_ours(token) else ""), bool(token))
+            known = None if claims is None else tokens.actor_of(claims)
+            if claims is not None and known is not None:
+                verified.remember(digest, known, claims["exp"])
         if known is not None:
-            request["actor"] = known
-            return await handler(request)
-        passed = False
-
-        async def inside(request: web.Request) -> web.StreamResponse:
-            nonlocal passed
-            passed = True
-            claims = request.get("claims")
-            if claims is not None:
-                actor = tokens.actor_of(claims)
-                assert actor is not None
-                request["actor"] = actor
-                verified.remember(digest, actor, claims["exp"])
-            return await handler(request)
-
-        if tokens.is_ours(token):
-            request["bearer"] = token
-        try:
-            response: web.StreamResponse = await verify(request, inside)
-        except web.HTTPException as refused:
-            if passed:
-                raise
-            raise _refusal(token, refused) from None
-        return response
+            request[keys.ACTOR] = known
+        return await handler(request)
 
     return admit
+
+
+def _verifier(tokens: Tokens, public: Sequence[str]) -> Any:
+    def is_refused(_question: Question, claims: dict[str, Any]) -> bool:
+        return tokens.actor_of(claims) is None
+
+    return JWTMiddleware(
+        tokens.public_pem,
+        request_property="claims",
+        whitelist=public,
+        token_getter=lambda question: question.token,
+        is_revoked=is_refused,
+        algorithms=[ALGORITHM],
+        audience=AUDIENCE,
+        issuer=ISSUER,
+    )
+
+
+async def _claims(verify: Any, question: Question, presented: bool) -> dict[str, Any] | None:
+    """Have aiohttp-jwt answer the question: the verified claims, or None on a public path. Raises `Problem`, a 401."""
+
+    async def found(question: Question) -> dict[str, Any] | None:
+        return question.get("claims")
+
+    try:
+        claims: dict[str, Any] | None = await verify(question, found)
+    except web.HTTPException as refused:
+        expired = isinstance(refused.__context__, jwt.ExpiredSignatureError)
+        code = "token_expired" if expired else "token_refused" if presented else "unauthenticated"
+        log.info("auth_refused", reason=code)
+        raise Problem(code) from None
+    return claims
 
 
 def _presented(request: web.Request) -> str:
     """Give the token of the Authorization header, "" if there is none (RFC 6750, 2.1; the scheme's case is free)."""
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.isascii() else ""
-
-
-def _refusal(token: str, refused: web.HTTPException) -> Problem:
-    if not token:
-        return Problem("unauthenticated")
-    expired = isinstance(refused.__context__, jwt.ExpiredSignatureError)
-    code = "token_expired" if expired else "token_refused"
-    log.info("auth_refused", reason=code)
-    return Problem(code)

@@ -1,4 +1,4 @@
-"""The keys under which the application keeps what its handlers share; `app.py` fills them.
+"""The keys under which the application keeps what its handlers share, and a request what its middlewares found.
 
 Must not know: how anything is opened or closed.
 Invariant: a handler finds what it needs here and nowhere else, so that two applications can live in one process.
@@ -12,10 +12,20 @@ from aiohttp import web
 
 from sync_server.config import Settings
 from sync_server.identity.tokens import Tokens
+from sync_server.store.actor import Actor
 from sync_server.store.database import Database
 from sync_server.store.spool import SpoolRoom
 
+# Of the application; `app.py` fills them.
 SETTINGS: Final = web.AppKey("settings", Settings)
 DATABASE: Final = web.AppKey("database", Database)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 SPOOLS: Final = web.AppKey("spools", SpoolRoom)
+
+# Of a request.
+ACTOR: Final = web.RequestKey("actor", Actor)
+"""Who asks; on every request that is not public."""
+CORRELATION: Final = web.RequestKey("correlation_id", str)
+"""The id under which the request is logged and answered."""
+STREAM: Final = web.RequestKey("stream", web.StreamResponse)
+"""The answer whose head is sent: from then on a failure can only cut the connection."""

@@ -22,11 +22,9 @@ from aiohttp.typedefs import Handler
 
 from sync_server.identity.passwords import Overloaded
 from sync_server.store.unit_of_work import Busy
-from sync_server.web.answers import ALWAYS, STREAM, cut
+from sync_server.web import keys
+from sync_server.web.answers import ALWAYS, cut
 from sync_server.wire.problems import CONTENT_TYPE, Problem
-
-CORRELATION: Final = "correlation_id"
-"""request[CORRELATION]: the id under which the request is logged and answered."""
 
 REQUEST_ID: Final = "X-Request-Id"
 _USABLE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -61,7 +59,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     """Give the request its correlation id, and the log one line when it is done; outermost."""
     offered = request.headers.get(REQUEST_ID, "")
     correlation_id = offered if _USABLE_ID.fullmatch(offered) else uuid.uuid4().hex
-    request[CORRELATION] = correlation_id
+    request[keys.CORRELATION] = correlation_id
     structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
     began = time.perf_counter()
     status = 499  # as nginx logs it: the client left, or the server is stopping
@@ -82,13 +80,13 @@ def _line(request: web.Request, status: int, seconds: float) -> dict[str, Any]:
         "ms": round(seconds * 1000, 1),
         "remote": request.remote,
     }
-    actor = request.get("actor")
+    actor = request.get(keys.ACTOR)
     return line if actor is None else {**line, "org": actor.org_id, "user": actor.user_id, "session": actor.session_id}
 
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put on every answer, streams included, what every answer carries; a signal for `app.on_response_prepare`."""
-    response.headers[REQUEST_ID] = request.get(CORRELATION, "")
+    response.headers[REQUEST_ID] = request.get(keys.CORRELATION, "")
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
 
@@ -104,7 +102,7 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
         problem, headers = _problem_of(fault)
         if problem.status >= 500:
             log.log(*_severity(problem), exc_info=fault)
-        if STREAM in request:
+        if keys.STREAM in request:
             log.warning("answer_cut", code=problem.code)
             return cut(request)
         return _answer(request, problem, headers)
@@ -150,7 +148,7 @@ _HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
 
 def _answer(request: web.Request, problem: Problem, headers: Mapping[str, str]) -> web.Response:
     return web.Response(
-        body=orjson.dumps(problem.document(request[CORRELATION])),
+        body=orjson.dumps(problem.document(request[keys.CORRELATION])),
         status=problem.status,
         content_type=CONTENT_TYPE,
         headers={**ALWAYS, **_HEADERS.get(problem.code, {}), **headers},

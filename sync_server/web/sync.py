@@ -32,7 +32,7 @@ async def get_sync(request: web.Request) -> web.StreamResponse:
     asked = pulling.read_pull(request.query)
     wanted = PullRequest(asked.cursor, asked.tables, asked.new_tables, asked.new_columns)
     try:
-        answer = await pull(request.app[keys.DATABASE], request.app[keys.SPOOLS], request["actor"], wanted)
+        answer = await pull(request.app[keys.DATABASE], request.app[keys.SPOOLS], request[keys.ACTOR], wanted)
     except cursors.FromTheFuture:
         raise Problem("cursor_from_future", FROM_THE_FUTURE) from None
     if isinstance(answer, Spooled):
@@ -44,7 +44,7 @@ async def post_sync(request: web.Request) -> web.StreamResponse:
     """Push: POST /api/v1/sync?last_pulled_at= with the changes object."""
     wanted = await _read_push(request)
     try:
-        answer = await push(request.app[keys.DATABASE], request["actor"], wanted)
+        answer = await push(request.app[keys.DATABASE], request[keys.ACTOR], wanted)
     except Conflict as conflict:
         raise _conflict(conflict) from None
     return await send_json(request, orjson.dumps(pulling.write_kept_back(answer.kept_back)))
