@@ -46,7 +46,7 @@ class Transport(Protocol):
     ) -> dict[str, Any]:
         """Give `{"changes": …, "timestamp": …}`. Raises: whatever it likes; the sync ends there."""
 
-    async def push(self, changes: Mapping[str, Any], last_pulled_at: int) -> Mapping[str, Any] | None:
+    async def push(self, changes: Mapping[str, Any], last_pulled_at: float) -> Mapping[str, Any] | None:
         """Send the local changes; answer `{}` or `{"experimentalRejectedIds": {table: [id]}}`."""
 
 
@@ -65,7 +65,7 @@ class Local:
     """What `collect` found to push; `changes` names every table of the schema."""
 
     changes: dict[str, dict[str, list[Any]]]
-    last_pulled_at: int
+    last_pulled_at: float
     reset_count: int
 
 
@@ -111,7 +111,7 @@ class Replica(Device):
         answer = await self.transport.pull(asked_at, self.version, migration)
         return Pulled(asked_at, save, reset_count, answer)
 
-    def apply(self, pulled: Pulled) -> int:
+    def apply(self, pulled: Pulled) -> float:
         """Apply an answer in one local transaction and give its timestamp.
 
         Raises: ClientThrows if another sync or a reset came between, or the answer is one the client cannot use.
@@ -134,15 +134,13 @@ class Replica(Device):
         )
         apply_remote(answer.get("changes"), answer.get("experimentalStrategy"), context)
         if timestamp < (self.last_pulled_at or 0):
-            self.complaints.append(
-                f"[Sync] Pull has finished and received server time {timestamp}, before the last one"
-            )
+            self.complaints.append(f"[Sync] Pull has finished and received server time {timestamp} — but previous")
         self._disk.notes[LAST_PULLED_AT] = int(timestamp) if isfinite(timestamp) else 0
         if pulled.save_schema_version:
             self._disk.notes[LAST_PULLED_SCHEMA_VERSION] = self.version
-        return self._disk.notes[LAST_PULLED_AT]
+        return timestamp
 
-    def collect(self, last_pulled_at: int | None = None) -> Local | None:
+    def collect(self, last_pulled_at: float | None = None) -> Local | None:
         """Copy what is to be pushed, all tables named; None if there is nothing."""
         changes = self._changes()
         since = self.last_pulled_at if last_pulled_at is None else last_pulled_at

@@ -54,7 +54,7 @@ class HttpTransport:
         async with self._session.get(self._url, params=query, headers=await self._headers()) as answer:
             return await _document(answer)
 
-    async def push(self, changes: Mapping[str, Any], last_pulled_at: int) -> dict[str, Any]:
+    async def push(self, changes: Mapping[str, Any], last_pulled_at: float) -> dict[str, Any]:
         """POST the changes. Raises: Refused, aiohttp.ClientError."""
         query = {"last_pulled_at": str(last_pulled_at)}
         headers = {**await self._headers(), "Content-Type": "application/json"}

@@ -36,7 +36,7 @@ class Script:
         self.answers = list(answers)
         self.rejected = rejected
         self.asked: list[tuple[int | None, int, Mapping[str, Any] | None]] = []
-        self.pushed: list[tuple[Any, int]] = []
+        self.pushed: list[tuple[Any, float]] = []
 
     async def pull(
         self, last_pulled_at: int | None, schema_version: int, migration: Mapping[str, Any] | None
@@ -44,7 +44,7 @@ class Script:
         self.asked.append((last_pulled_at, schema_version, migration))
         return self.answers.pop(0)
 
-    async def push(self, changes: Mapping[str, Any], last_pulled_at: int) -> dict[str, Any] | None:
+    async def push(self, changes: Mapping[str, Any], last_pulled_at: float) -> dict[str, Any] | None:
         self.pushed.append((changes, last_pulled_at))
         return None if self.rejected is None else {"experimentalRejectedIds": self.rejected}
 
