@@ -11,7 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from erp_core.entities.availability import AVAILABILITY
+from erp_core.entities.branch import BRANCH
+from erp_core.entities.business_partner import BUSINESS_PARTNER
+from erp_core.entities.commodity import COMMODITY
+from erp_core.entities.dispatch import DISPATCH
+from erp_core.entities.location import LOCATION
 from erp_core.entities.organisation import ORGANISATION
+from erp_core.entities.partner_contact import PARTNER_CONTACT
+from erp_core.entities.partner_location import PARTNER_LOCATION
+from erp_core.entities.quality_inspection import QUALITY_INSPECTION
+from erp_core.entities.requirement import REQUIREMENT
+from erp_core.entities.setting import SETTING
+from erp_core.entities.sync_issue import SYNC_ISSUE
+from erp_core.entities.trade import TRADE
+from erp_core.entities.unit import UNIT
+from erp_core.entities.variety import VARIETY
 from erp_core.language import Entity, Phone
 
 SCHEMA_VERSION: Final = 1
@@ -37,6 +52,21 @@ def _checked(*entities: Entity) -> tuple[Entity, ...]:
 
 ENTITIES: Final = _checked(
     ORGANISATION,
+    BRANCH,
+    UNIT,
+    LOCATION,
+    COMMODITY,
+    VARIETY,
+    BUSINESS_PARTNER,
+    PARTNER_LOCATION,
+    PARTNER_CONTACT,
+    AVAILABILITY,
+    REQUIREMENT,
+    TRADE,
+    QUALITY_INSPECTION,
+    DISPATCH,
+    SETTING,
+    SYNC_ISSUE,
 )
 BY_NAME: Final[Mapping[str, Entity]] = {e.name: e for e in ENTITIES}
 BY_TABLE: Final[Mapping[str, Entity]] = {e.table: e for e in ENTITIES}

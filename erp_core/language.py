@@ -265,4 +265,3 @@ class Entity:
         if self.states is not None and row[self.states.field] is None:
             row[self.states.field] = self.states.words[0]
         return row
-

@@ -1,0 +1,20 @@
+"""A setting of the organisation, a branch or a user; the more specific wins."""
+
+from __future__ import annotations
+
+from erp_core.language import ONCE, Entity, Field, Phone
+from erp_core.values import Choice, Text
+
+SETTING = Entity(
+    name="setting",
+    table="settings",
+    title="Setting",
+    phone=Phone.DOWN,
+    fields=(
+        Field("scope", Choice(("org", "branch", "user")), ONCE, required=True),
+        Field("scope_id", Text(64), ONCE, required=True),
+        Field("key", Text(80), ONCE, required=True),
+        Field("value", Text(2000), required=True),
+    ),
+    uniques=(("scope", "scope_id", "key"),),
+)
