@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 import brotli  # type: ignore[import-untyped]
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 import zstandard
 from aiohttp import ClientSession, web
@@ -21,7 +21,7 @@ from sync_server.web import bodies
 from sync_server.web.bodies import MEMBERS_MAX, RATIO_FREE, read_body
 from sync_server.web.middleware import explained, observed
 
-SETTINGS: Final = Settings(body_max=2**20, inflated_max=16 * 2**20)
+SETTINGS: Final = Settings.model_validate({"body_max": 2**20, "inflated_max": 16 * 2**20})
 TEXT: Final = b'{"trades":{"created":[],"updated":[],"deleted":[]}}' * 40
 GIGABYTE: Final = 2**30
 
