@@ -7,6 +7,7 @@ Invariant: no line holds a secret, a body or a raw line break, whoever logs it (
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -85,4 +86,7 @@ def _redacted(name: object, value: Any) -> Any:
 
 
 def _json(event: Any, **_: Any) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a lone surrogate, a huge number: Python's own, slower one escapes what orjson refuses
+        return json.dumps(event, default=str, skipkeys=True)
