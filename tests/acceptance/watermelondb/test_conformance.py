@@ -1,15 +1,14 @@
 """The device in Python and the real WatermelonDB end with the same database, whatever they are told.
 
 Random edits, pull answers (good, odd and unusable) and push answers are made from a seed and played to both; what each asked,
-pushed, complained of and kept is compared. A failure prints the seed; `COTTON_SEED=… pytest <this file>` plays it again.
+pushed, complained of and kept is compared. A failure prints the seed and the trace.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,122 +17,14 @@ import pytest
 
 from mobile.node import find_node, ready_sdk
 from mobile.replica import ClientThrows, Replica, read_schema
+from tests.acceptance.watermelondb.traces import Trace, make_trace
 
-Trace = dict[str, Any]
-Lists = dict[str, list[Any]]
-
-TABLES: dict[str, list[dict[str, Any]]] = {
-    "tasks": [
-        {"name": "name", "type": "string"},
-        {"name": "note", "type": "string", "isOptional": True},
-        {"name": "size", "type": "number"},
-        {"name": "weight", "type": "number", "isOptional": True},
-        {"name": "done", "type": "boolean"},
-        {"name": "seen", "type": "boolean", "isOptional": True},
-    ],
-    "projects": [{"name": "name", "type": "string"}],
-}
-IDS = [f"r{n}" for n in range(6)]
-VALUES: list[Any] = ["", "a", "ginning", 0, 1, 2, -1.5, 1e300, 2**60, True, False, None]
 TRACES = 150
+"""Traces per adapter; they take two seconds."""
 
 
 class AnswerLost(Exception):
     """The trace says that the answer to this push never arrives."""
-
-
-# --- Making traces ----------------------------------------------------------------------------------------------------
-
-
-def make_trace(random: Random, adapter: str) -> Trace:
-    clock = iter(range(1, 1000))
-    steps = [step for _ in range(random.randint(2, 8)) for step in make_round(random, clock)]
-    return {
-        "adapter": adapter,
-        "tables": TABLES,
-        "sendCreatedAsUpdated": random.random() < 0.2,
-        "serverWins": random.choice([[], [], ["size"], ["name", "done"]]),
-        "steps": steps,
-    }
-
-
-def make_round(random: Random, clock: Iterator[int]) -> list[dict[str, Any]]:
-    return [*make_edits(random, 4), make_sync(random, next(clock) * 10)]
-
-
-def make_edits(random: Random, most: int) -> list[dict[str, Any]]:
-    edits = []
-    for _ in range(random.randint(0, most)):
-        edit: dict[str, Any] = {"do": random.choice(["create", "update", "update", "delete"])}
-        edit["table"] = random.choice(list(TABLES))
-        edit["id"] = random.choice(IDS)
-        if edit["do"] != "delete":
-            columns = [column["name"] for column in TABLES[edit["table"]]]
-            edit["values"] = {c: random.choice(VALUES) for c in random.sample(columns, random.randint(0, len(columns)))}
-        edits.append(edit)
-    return edits
-
-
-def make_sync(random: Random, timestamp: int) -> dict[str, Any]:
-    answer: dict[str, Any] = {"timestamp": timestamp, "changes": {}}
-    for table in ("tasks", "projects", "unheard_of"):
-        if random.random() < 0.85:
-            answer["changes"][table] = make_lists(random, table)
-    if random.random() < 0.15:
-        override = {table: random.choice(["incremental", "replacement"]) for table in TABLES if random.random() < 0.5}
-        default = random.choice(["incremental", "replacement"])
-        answer["experimentalStrategy"] = random.choice(["replacement", {"default": default, "override": override}])
-    if random.random() < 0.06:
-        spoil(random, answer)
-    rejected = {table: random.sample(IDS, 2) for table in TABLES if random.random() < 0.5}
-    return {
-        "do": "sync",
-        "answer": answer,
-        "pulling": make_edits(random, 2) if random.random() < 0.3 else [],
-        "pushing": make_edits(random, 3) if random.random() < 0.5 else [],
-        "pushed": random.choice([{}, {}, {}, {"experimentalRejectedIds": rejected}, None]),
-    }
-
-
-def make_lists(random: Random, table: str) -> Lists:
-    """Make a change set; an id is in one list, as the protocol says (`spoil` breaks that)."""
-    lists: Lists = {"created": [], "updated": [], "deleted": []}
-    for row_id in random.sample(IDS, random.randint(0, 3)):
-        where = random.choice(list(lists))
-        lists[where].append(row_id if where == "deleted" else make_row(random, table, row_id))
-    return lists
-
-
-def make_row(random: Random, table: str, row_id: str) -> dict[str, Any]:
-    columns = [column["name"] for column in TABLES.get(table, [])]
-    row = {column: random.choice(VALUES) for column in columns if random.random() < 0.95}
-    return {**row, "id": row_id, **({"column_of_a_later_version": 1} if random.random() < 0.1 else {})}
-
-
-def spoil(random: Random, answer: dict[str, Any]) -> None:
-    """Make the answer one that no server should give."""
-    lists = answer["changes"].setdefault("tasks", {"created": [], "updated": [], "deleted": []})
-    both = make_row(random, "tasks", random.choice(IDS))
-    match random.randrange(9):
-        case 0:
-            answer["timestamp"] = random.choice([0, -1, None, "5", 0.5, True])
-        case 1:
-            answer["timestamp"] = 1
-        case 2:
-            del answer["changes"]
-        case 3:
-            del lists[random.choice(list(lists))]
-        case 4:
-            lists[random.choice(["created", "updated"])].append(random.choice([None, "r1", {"name": "no id"}]))
-        case 5:
-            lists["updated"].append({**both, "_status": "synced"})
-        case 6:
-            lists["updated"] += [both, make_row(random, "tasks", both["id"])]
-        case 7:
-            lists["updated"].append(both)
-            lists["deleted"].append(both["id"])
-        case _:
-            answer["experimentalStrategy"] = random.choice(["sometimes", {"default": "incremental"}])
 
 
 # --- Playing them to the device in Python -----------------------------------------------------------------------------
@@ -252,8 +143,7 @@ def play_real(corpus: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("adapter", ["sqlite", "loki"])
-async def test_the_device_in_python_ends_as_the_real_client_does(adapter: str, tmp_path: Path) -> None:
-    seed = int(os.environ.get("COTTON_SEED", "20261123"))
+async def test_the_device_in_python_ends_as_the_real_client_does(adapter: str, seed: int, tmp_path: Path) -> None:
     random = Random(f"{seed} {adapter}")
     traces = [make_trace(random, adapter) for _ in range(TRACES)]
     corpus = tmp_path / "traces.json"
@@ -266,7 +156,7 @@ async def test_the_device_in_python_ends_as_the_real_client_does(adapter: str, t
     assert len(expected) == TRACES
     for number, (trace, theirs) in enumerate(zip(traces, expected, strict=True)):
         ours = read(json.dumps(await Player(trace).play()))
-        where = f"COTTON_SEED={seed}, trace {number} ({adapter}): {json.dumps(trace)}"
+        where = f"trace {number} of seed {seed}: {json.dumps(trace)}"
         for part, wanted in comparable(theirs, trace).items():
             assert comparable(ours, trace)[part] == wanted, where
         assert theirs["threw"] or same_complaints(ours["complaints"], theirs["complaints"]), where
