@@ -99,6 +99,18 @@ class Settings(BaseSettings):
         15, ge=0, le=600, description="longest wait for requests under way after SIGTERM, in seconds, 0 to 600"
     )
 
+    spool_bytes_max: int = Field(
+        2 * 2**30,
+        ge=2**20,
+        le=2**42,
+        description="disk space for first syncs kept ready, in bytes, 1048576 to 4398046511104",
+    )
+
+    @property
+    def key_file(self) -> Path:
+        """Where the signing key is."""
+        return self.signing_key_file or self.data / "keys" / "token-es256.pem"
+
     @field_validator("database_url")
     @classmethod
     def _is_a_postgresql_url(cls, url: str | None) -> str | None:

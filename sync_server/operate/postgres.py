@@ -69,7 +69,7 @@ SETTINGS: Final = {
 }
 """Time limits are left to the sessions (store/database.py)."""
 
-FORGETFUL: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+FORGETFUL: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """Settings of a cluster whose data nobody will miss: the tests', which throw it away and never cut its power."""
 
 SHARED_MEMORY_LEFT: Final = ("pre-existing shared memory block", 'lock file "postmaster.pid" already exists')

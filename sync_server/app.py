@@ -1,0 +1,75 @@
+"""The composition root: the one place where settings, database, tokens, middleware and routes meet.
+
+Owns: what the application consists of, in which order it is opened and closed, and how aiohttp is to serve it.
+Must not know: what any of the parts does.
+Invariant: what `create_app` opens at start is closed at the end, whatever else fails, and nothing is kept outside the
+application, so that several can live in one process (tests/integration/test_serving.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from aiohttp import web
+
+from sync_server.config import Settings
+from sync_server.identity.tokens import Tokens
+from sync_server.store.database import Database
+from sync_server.store.schema import read_identity
+from sync_server.store.spool import SpoolRoom
+from sync_server.web import keys
+from sync_server.web.bearer import bearer
+from sync_server.web.middleware import explained, observed, set_headers
+from sync_server.web.routes import add_routes
+
+KEEP_ALIVE_SECONDS: Final = 75.0
+"""How long an idle connection is kept; longer than the minute that most load balancers keep theirs, so they never meet
+one that we are just closing."""
+
+
+def create_app(settings: Settings, database_url: str) -> web.Application:
+    """Compose the application over the database at `database_url`; it connects when it starts.
+
+    Raises `identity.keyfile.UnusableKey` or OSError if the signing key cannot be had.
+    """
+    tokens = Tokens.open(settings.key_file, access_seconds=settings.access_token_seconds)
+    app = web.Application(middlewares=[observed, explained, bearer(tokens)], client_max_size=settings.body_max)
+    app.on_response_prepare.append(set_headers)
+    app[keys.SETTINGS] = settings
+    app[keys.TOKENS] = tokens
+    app.cleanup_ctx.append(_open_database(settings, database_url))
+    add_routes(app)
+    return app
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """Say how aiohttp is to serve `app`: bodies as they are sent (web/bodies.py reads them), the log left to us."""
+    return web.AppRunner(
+        app,
+        auto_decompress=False,
+        access_log=None,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        shutdown_timeout=app[keys.SETTINGS].drain_seconds,
+    )
+
+
+def _open_database(settings: Settings, url: str) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def opened(app: web.Application) -> AsyncIterator[None]:
+        database = await Database.open(
+            url,
+            pool_max=settings.pool_max,
+            statement_timeout_ms=settings.statement_timeout_ms,
+            lock_timeout_ms=settings.lock_timeout_ms,
+            idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+        )
+        try:
+            async with database.acquire() as connection:
+                identity = await read_identity(connection)
+            app[keys.DATABASE] = database
+            app[keys.SPOOLS] = SpoolRoom(settings.data / "spools" / identity, bytes_max=settings.spool_bytes_max)
+            yield
+        finally:
+            await database.close()
+
+    return opened

@@ -1,0 +1,27 @@
+"""Every route of the server, on one screen.
+
+Must not know: what a handler does.
+Invariant: a path is written here and nowhere else; a path that needs no login is also in `web/bearer.py`'s PUBLIC
+(tests/integration/test_serving.py).
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from sync_server.web import auth, health, sync
+
+
+def add_routes(app: web.Application) -> None:
+    """Give `app` its routes."""
+    app.add_routes(
+        [
+            web.get("/healthz", health.is_alive),
+            web.get("/readyz", health.is_ready),
+            web.post("/api/v1/auth/login", auth.log_in),
+            web.post("/api/v1/auth/refresh", auth.refresh),
+            web.get("/api/v1/sync", sync.get_sync, allow_head=False),
+            web.post("/api/v1/sync", sync.post_sync),
+            web.get("/api/v1/sync/schema", sync.get_schema),
+        ]
+    )
