@@ -201,7 +201,7 @@ async def test_a_small_body_may_shrink_to_very_little(client: ClientSession, ser
     assert (await post(client, server, gzip.compress(b" " * RATIO_FREE), Content_Encoding="gzip"))[0] == 200
 
 
-@pytest.mark.parametrize("member", [gzip.compress(b""), gzip.compress(b" ")])
+@pytest.mark.parametrize("member", [gzip.compress(b""), gzip.compress(b" ")], ids=["empty", "one byte"])
 async def test_many_tiny_gzip_members_are_refused(client: ClientSession, server: TestServer, member: bytes) -> None:
     many = member * (SETTINGS.body_max // len(member))
 

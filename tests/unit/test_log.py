@@ -39,7 +39,9 @@ def test_a_value_with_a_secret_name_is_never_written(lines: io.StringIO, name: s
 
 
 @pytest.mark.parametrize(
-    "text", [f"Bearer {ACCESS}", f"got {REFRESH}.", "postgresql://user:canary@host/db", f"{ACCESS} {REFRESH}"]
+    "text",
+    [f"Bearer {ACCESS}", f"got {REFRESH}.", "postgresql://user:canary@host/db", f"{ACCESS} {REFRESH}"],
+    ids=["access", "refresh", "url", "both"],
 )
 def test_a_secret_inside_a_text_is_never_written(lines: io.StringIO, text: str) -> None:
     structlog.get_logger().warning(text, note=[text])
