@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from sync_server.config import Settings
+from sync_server.engine.lanes import Lanes
 from sync_server.identity.tokens import Tokens
 from sync_server.store.database import Database
 from sync_server.store.schema import read_identity
@@ -67,6 +68,7 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
             async with database.acquire() as connection:
                 identity = await read_identity(connection)
             app[keys.DATABASE] = database
+            app[keys.LANES] = Lanes(database)
             app[keys.SPOOLS] = SpoolRoom(settings.data / "spools" / identity, bytes_max=settings.spool_bytes_max)
             yield
         finally:

@@ -17,7 +17,7 @@ from typing import Final
 from sync_server.engine.push import Conflict, PushAnswer, PushRequest, push, push_within
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
-from sync_server.store.unit_of_work import savepoint, shared_transaction
+from sync_server.store.unit_of_work import Busy, savepoint, shared_transaction
 
 SMALL_PUSH_MAX: Final = 100
 """Mutations; a larger push has a transaction of its own, so that it does not make small ones wait."""
@@ -29,7 +29,7 @@ WAITING_MAX: Final = 1_000
 """Pushes of one organisation that may wait; beyond it the server says that it is busy instead of growing."""
 
 
-class TooManyWaiting(Exception):
+class TooManyWaiting(Busy):
     """The organisation's lane is full; nothing was applied."""
 
 

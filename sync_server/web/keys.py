@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from sync_server.config import Settings
+from sync_server.engine.lanes import Lanes
 from sync_server.identity.tokens import Tokens
 from sync_server.store.actor import Actor
 from sync_server.store.database import Database
@@ -21,6 +22,7 @@ SETTINGS: Final = web.AppKey("settings", Settings)
 DATABASE: Final = web.AppKey("database", Database)
 TOKENS: Final = web.AppKey("tokens", Tokens)
 SPOOLS: Final = web.AppKey("spools", SpoolRoom)
+LANES: Final = web.AppKey("lanes", Lanes)
 
 # Of a request.
 ACTOR: Final = web.RequestKey("actor", Actor)

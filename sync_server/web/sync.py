@@ -15,7 +15,7 @@ from aiohttp import web
 
 from sync_server.engine import cursor as cursors
 from sync_server.engine.pull import PullRequest, Spooled, pieces, pull
-from sync_server.engine.push import Conflict, PushRequest, push
+from sync_server.engine.push import Conflict, PushRequest
 from sync_server.web import keys
 from sync_server.web.answers import send_json, stream_json
 from sync_server.web.bodies import read_body
@@ -44,7 +44,7 @@ async def post_sync(request: web.Request) -> web.StreamResponse:
     """Push: POST /api/v1/sync?last_pulled_at= with the changes object."""
     wanted = await _read_push(request)
     try:
-        answer = await push(request.app[keys.DATABASE], request[keys.ACTOR], wanted)
+        answer = await request.app[keys.LANES].push(request[keys.ACTOR], wanted)
     except Conflict as conflict:
         raise _conflict(conflict) from None
     return await send_json(request, orjson.dumps(pulling.write_kept_back(answer.kept_back)))
