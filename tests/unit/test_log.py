@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 from collections.abc import Iterator
 
@@ -71,4 +72,4 @@ def test_the_standard_library_logs_in_the_same_form(lines: io.StringIO) -> None:
 def test_anything_can_be_logged(lines: io.StringIO) -> None:
     structlog.get_logger().info("odd", thing=object(), key={1: {2, 3}}, text="\ud800", big=2**70)
 
-    assert orjson.loads(lines.getvalue())["event"] == "odd"
+    assert json.loads(lines.getvalue())["event"] == "odd"
