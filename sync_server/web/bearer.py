@@ -3,7 +3,7 @@
 Owns: the way from an Authorization header to request[keys.ACTOR].
 Must not know: what an actor may do, or how tokens are issued.
 Invariant: a handler behind it runs only with an actor whose token aiohttp-jwt has verified and whose time has not run out
-(tests/integration/test_tokens.py).
+(tests/unit/test_tokens.py).
 
 aiohttp-jwt verifies signature, audience, issuer and times, about 150 µs a token; this module adds what it lacks: it takes
 tokens without `exp`, matches "BearerX" as a scheme, answers 403 where 401 is due, and logs a traceback per bad token.
