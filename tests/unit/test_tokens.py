@@ -54,7 +54,7 @@ async def client() -> AsyncIterator[ClientSession]:
 
 
 async def ask(
-    client: ClientSession, server: BaseTestServer[Any], authorization: str | None, path: str = "/who"
+    client: ClientSession, server: BaseTestServer, authorization: str | None, path: str = "/who"
 ) -> tuple[int, str]:
     headers = {} if authorization is None else {"Authorization": authorization}
     async with client.get(server.make_url(path), headers=headers) as answer:
