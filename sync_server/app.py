@@ -8,6 +8,7 @@ application, so that several can live in one process (tests/integration/test_ser
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -16,8 +17,9 @@ from aiohttp import web
 from sync_server.config import Settings
 from sync_server.engine.lanes import Lanes
 from sync_server.identity.tokens import Tokens
+from sync_server.operate.upkeep import keep
 from sync_server.store.database import Database
-from sync_server.store.schema import read_identity
+from sync_server.store.facts import read_identity
 from sync_server.store.spool import SpoolRoom
 from sync_server.web import keys
 from sync_server.web.bearer import bearer
@@ -40,6 +42,7 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app[keys.SETTINGS] = settings
     app[keys.TOKENS] = tokens
     app.cleanup_ctx.append(_open_database(settings, database_url))
+    app.cleanup_ctx.append(_keep)
     add_routes(app)
     return app
 
@@ -69,9 +72,20 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
                 identity = await read_identity(connection)
             app[keys.DATABASE] = database
             app[keys.LANES] = Lanes(database)
-            app[keys.SPOOLS] = SpoolRoom(settings.data / "spools" / identity, bytes_max=settings.spool_bytes_max)
+            room = settings.data / "spools" / identity
+            room.mkdir(parents=True, exist_ok=True, mode=0o700)
+            app[keys.SPOOLS] = SpoolRoom(room, bytes_max=settings.spool_bytes_max)
             yield
         finally:
             await database.close()
 
     return opened
+
+
+async def _keep(app: web.Application) -> AsyncIterator[None]:
+    settings = app[keys.SETTINGS]
+    keeping = keep(app[keys.DATABASE], tombstone_days=settings.tombstone_days, receipt_days=settings.receipt_days)
+    keeper = asyncio.create_task(keeping)
+    yield
+    keeper.cancel()
+    await asyncio.wait({keeper})

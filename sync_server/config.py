@@ -106,6 +106,14 @@ class Settings(BaseSettings):
         description="disk space for first syncs kept ready, in bytes, 1048576 to 4398046511104",
     )
 
+    tombstone_days: int = Field(
+        180,
+        ge=1,
+        le=3_650,
+        description="how long deletions are remembered, in days, 1 to 3650; a phone away for longer gets everything anew",
+    )
+    receipt_days: int = Field(30, ge=1, le=3_650, description="how long a push may be repeated, in days, 1 to 3650")
+
     @property
     def key_file(self) -> Path:
         """Where the signing key is."""
@@ -138,7 +146,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise WrongSetting("\n".join(_line(fault) for fault in error.errors())) from None
+        # The default of `demo` follows from other settings; that it could not be made is no fault of its own.
+        faults = [fault for fault in error.errors() if fault["type"] != "default_factory_not_called"]
+        raise WrongSetting("\n".join(map(_line, faults))) from None
 
 
 def _line(fault: Mapping[str, Any]) -> str:

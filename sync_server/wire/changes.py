@@ -126,7 +126,7 @@ def _json_name(value: Any) -> str:
 
 
 def _names(types: frozenset[type]) -> str:
-    return " or ".join(sorted({_JSON_NAMES[t] for t in types}))
+    return " or ".join(sorted({_JSON_NAMES[t] for t in types} - {"null"}))
 
 
 def _shown(name: str) -> str:

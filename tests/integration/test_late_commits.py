@@ -9,9 +9,9 @@ other must not, or this test would prove nothing.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import orjson
@@ -39,7 +39,7 @@ async def _write(url: str, writer: int, seed: int) -> int:
             await transaction.start()
             await connection.execute(
                 "INSERT INTO units (org_id, id, code, name, dimension, factor_to_base, updated_at)"
-                " SELECT $1, $2 || n, $2 || n, 'unit', 'mass', 1, clock_timestamp() FROM generate_series($3::int, $4::int) AS n",
+                " SELECT $1, $2 || n, $2 || n, 'unit', 'mass', 1, clock_timestamp() FROM generate_series($3::int, $4::int) n",
                 ORG,
                 f"w{writer}.",
                 written,
@@ -115,9 +115,7 @@ class _TimestampDevice:
         self._last = now
 
 
-async def test_late_commit_is_still_delivered(database_url: str, database: Database, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    seed = int(os.environ.get("COTTON_TEST_SEED", random.randrange(2**32)))
-    print(f"reproduce: COTTON_TEST_SEED={seed} pytest {__file__}")
+async def test_late_commit_is_still_delivered(database_url: str, database: Database, tmp_path: Path, seed: int) -> None:
     ours = _CursorDevice(database, SpoolRoom(tmp_path / "spools", bytes_max=1 << 20))
     watcher = await asyncpg.connect(database_url)
     theirs = _TimestampDevice(watcher)

@@ -1,0 +1,108 @@
+"""Upkeep: what is purged, and what a device below the floor is told (correctness.md, hole 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from sync_server.engine.pull import Delta, PullRequest, Spooled, pieces, pull
+from sync_server.operate.upkeep import one_round
+from sync_server.store import upkeep
+from sync_server.store.actor import Actor
+from sync_server.store.database import Database
+from sync_server.store.spool import SpoolRoom
+
+READER = Actor("o", "reader", "session")
+Pull = Callable[[int | None], Awaitable[Delta | Spooled]]
+
+
+@pytest.fixture
+def pull_units(database: Database, tmp_path: Path) -> Pull:
+    room = SpoolRoom(tmp_path / "spools", bytes_max=1 << 20)
+    return lambda cursor: pull(database, room, READER, PullRequest(cursor, ("units",)))
+
+
+async def _three_units_one_deleted(database: Database, days_ago: int) -> None:
+    async with database.acquire() as connection:
+        await connection.execute(
+            "INSERT INTO units (org_id, id, code, name, dimension, factor_to_base)"
+            " SELECT 'o', n::text, n::text, 'unit', 'mass', 1 FROM generate_series(1, 3) n"
+        )
+        await connection.execute("DELETE FROM units WHERE org_id = 'o' AND id = '2'")
+        # The log refuses updates; only a test may make it look old.
+        await connection.execute(
+            "ALTER TABLE event DISABLE TRIGGER append_only;"
+            f" UPDATE event SET at = at - interval '{days_ago} days'; ALTER TABLE event ENABLE TRIGGER append_only"
+        )
+
+
+async def _ids(answer: Spooled) -> bytes:
+    (units,) = answer.tables
+    return b"".join([piece async for piece in pieces((*units.created, *units.updated))])
+
+
+async def test_device_below_the_floor_is_replaced_and_never_misses_a_deletion(
+    database: Database, pull_units: Pull
+) -> None:
+    before = await pull_units(None)
+    await _three_units_one_deleted(database, days_ago=10)
+    stale = (2 << 40) + 1  # it saw the first unit only
+
+    assert await one_round(database, tombstone_days=5, receipt_days=5) == 1
+
+    assert before.cursor < stale
+    answer = await pull_units(stale)
+    assert isinstance(answer, Spooled)
+    assert answer.replaces
+    body = await _ids(answer)
+    assert b'"id":"1"' in body
+    assert b'"id":"2"' not in body
+
+
+async def test_device_at_the_floor_goes_on_incrementally(database: Database, pull_units: Pull) -> None:
+    await _three_units_one_deleted(database, days_ago=10)
+    await one_round(database, tombstone_days=5, receipt_days=5)
+    async with database.acquire() as connection:
+        floor = await connection.fetchval("SELECT floor FROM org_clock WHERE org_id = 'o'")
+
+    answer = await pull_units(floor)
+
+    assert isinstance(answer, Delta)
+    assert not answer.moved
+
+
+async def test_tombstone_in_retention_is_kept(database: Database, pull_units: Pull) -> None:
+    await _three_units_one_deleted(database, days_ago=3)
+
+    assert await one_round(database, tombstone_days=5, receipt_days=5) == 0
+
+    answer = await pull_units((2 << 40) + 3)
+    assert isinstance(answer, Delta)
+    assert [(moved.id, moved.payload) for moved in answer.moved] == [("2", None)]
+
+
+async def test_cached_first_sync_does_not_bring_a_purged_record_back(database: Database, pull_units: Pull) -> None:
+    """The newest position of a table falls when its tombstone goes; the cache must not take that for an older state."""
+    async with database.acquire() as connection:
+        await connection.execute(
+            "INSERT INTO units (org_id, id, code, name, dimension, factor_to_base) VALUES ('o', '1', '1', 'u', 'mass', 1)"
+        )
+        first = await pull_units(None)
+        assert isinstance(first, Spooled)
+        assert b'"id":"1"' in await _ids(first)
+        await connection.execute("DELETE FROM units WHERE org_id = 'o'")
+        await upkeep.purge(connection, "o", -1)
+
+    again = await pull_units(None)
+
+    assert isinstance(again, Spooled)
+    assert await _ids(again) == b""
+
+
+async def test_only_one_process_keeps_house_at_a_time(database: Database) -> None:
+    async with database.acquire() as other, other.transaction():
+        assert await upkeep.claim_upkeep(other)
+
+        assert await one_round(database, tombstone_days=5, receipt_days=5) == 0
