@@ -1,0 +1,79 @@
+"""The real WatermelonDB, in Node with its SQLite and LokiJS adapters, syncs with a running server.
+
+Each file of mobile/sdk/test/server is run by `node --test` against a server and a demo database of its own; what it shows is
+said at its head. `mobile.node.ready_sdk` installs and compiles the SDK first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from erp_core.catalogue import SYNCED
+from mobile.node import SDK, find_node, ready_sdk
+from sync_server.operate.seed import seed_demo
+from tests.harness.servers import Server, serve_here
+
+LARGE = 20_000
+NODE_SECONDS_MAX = 300.0
+
+
+async def run_node(*files: str, **environment: str) -> None:
+    """Run compiled Node tests; a failure shows what they printed."""
+    await asyncio.to_thread(ready_sdk)
+    command = (find_node(), "--test", "--test-force-exit", "--test-reporter=spec", *files)
+    node = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=SDK,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        printed, _ = await asyncio.wait_for(node.communicate(), NODE_SECONDS_MAX)
+    finally:
+        if node.returncode is None:
+            node.kill()
+            await node.wait()
+    assert node.returncode == 0, printed.decode(errors="replace")[-20_000:]
+
+
+async def test_the_sdk_reads_and_writes_columns_and_speaks_the_documented_requests() -> None:
+    await run_node("dist/test/unit/fields.test.js", "dist/test/unit/sync.test.js")
+
+
+@pytest.mark.parametrize("what", ["stock", "roundtrip", "conflicts", "refusals", "faults", "migration"])
+async def test_the_real_client_syncs(what: str, demo_server: Server, seed: int) -> None:
+    await run_node(f"dist/test/server/{what}.test.js", COTTON_TEST_URL=demo_server.url, COTTON_TEST_SEED=str(seed))
+
+
+async def test_phones_on_a_bad_network_converge(demo_server: Server, seed: int) -> None:
+    await run_node("dist/test/server/converge.test.js", COTTON_TEST_URL=demo_server.url, COTTON_TEST_SEED=str(seed))
+
+
+async def test_a_first_sync_of_20_000_records_is_complete(database_url: str, tmp_path: Path) -> None:
+    await seed_demo(database_url, records=LARGE)
+    counts = await count_rows(database_url)
+    assert sum(counts.values()) >= LARGE
+
+    async with serve_here(database_url, tmp_path) as server:
+        environment = {"COTTON_TEST_URL": server.url, "COTTON_TEST_COUNTS": json.dumps(counts)}
+        await run_node("dist/test/server/large.test.js", **environment)
+
+
+async def count_rows(database_url: str) -> dict[str, int]:
+    """Count the rows of each synced table in the organisation of agent1."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        org_id = await connection.fetchval("SELECT org_id FROM login_name WHERE username = 'agent1'")
+        return {
+            entity.table: await connection.fetchval(f"SELECT count(*) FROM {entity.table} WHERE org_id = $1", org_id)
+            for entity in SYNCED
+        }
+    finally:
+        await connection.close()
