@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -42,6 +43,9 @@ waits for: two migrators would wait for each other."""
 
 LOCK_TIMEOUT_MS: Final = 5_000
 """A migration that waits for a table lock makes everybody behind it wait: it gives up and is run again later."""
+
+# It announces its dialect at every start; which migrations ran, we say ourselves.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 PHASE: Final = re.compile(r"\d{4}_(pre|post)_[a-z0-9_]+")
 

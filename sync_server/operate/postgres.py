@@ -1,7 +1,6 @@
 """The embedded PostgreSQL: one cluster below one folder, on a private socket.
 
-Owns: making the cluster, starting and stopping its postmaster, attaching to one that already runs, and starting it again
-when it dies.
+Owns: making the cluster, starting and stopping its postmaster, and attaching to one that already runs.
 Must not know: what is in the databases.
 Invariant: however we or PostgreSQL die, the next start finds the cluster, recovers it or attaches to it, and never
 runs two postmasters on it (tests/integration/test_embedded_postgres.py).
@@ -14,7 +13,6 @@ killed, so a crash leaves a running postmaster and no false count; the next user
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import os
@@ -45,7 +43,6 @@ STOP_SECONDS_MAX: Final = 30
 """Seconds for a fast shutdown, then an immediate one; both are safe, the second recovers at the next start."""
 
 PAUSE_SECONDS: Final = 0.02
-WATCH_SECONDS: Final = 0.25
 LOG_BYTES_MAX: Final = 16 * 2**20
 
 SETTINGS: Final = {
@@ -93,8 +90,11 @@ class Cluster:
     def data(self) -> Path:
         return self.folder / "cluster"
 
-    def start(self) -> None:
-        """Make the cluster if there is none, and start its postmaster if it does not run. Raises PostgresFailed."""
+    def start(self, *, make: bool = True) -> None:
+        """Start the postmaster if it does not run; make the cluster first if there is none. Raises PostgresFailed.
+
+        `make=False`: a cluster that is gone is a disaster to be told, not a reason to begin anew with an empty one.
+        """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._alone():
             if self._share is None:
@@ -103,6 +103,8 @@ class Cluster:
                 return
             self._launch = self._launch or choose_launch(self.folder)
             if not self.data.exists():
+                if not make:
+                    raise PostgresFailed(f"the cluster {self.data} is gone")
                 self._make_cluster(self._launch)
             self._start_postmaster(self._launch)
 
@@ -140,13 +142,6 @@ class Cluster:
     def is_up(self) -> bool:
         postmaster = self.postmaster()
         return postmaster is not None and postmaster.ready
-
-    async def watch(self) -> None:
-        """Start the postmaster again whenever it dies, until cancelled. Raises PostgresFailed if it cannot be."""
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            if not self.is_up():
-                await asyncio.to_thread(self.start)
 
     # --- Making -------------------------------------------------------------------------------------------------------
 

@@ -100,15 +100,6 @@ async def read_schema(connection: Connection) -> LiveSchema:
     return LiveSchema(revision, {row["name"]: _digest(row["definition"]) for row in rows}, parts["server"], stamp)
 
 
-async def read_identity(connection: Connection) -> str:
-    """Name this database apart from every other, one made anew under the same name included; fit for a file name."""
-    identity: str = await connection.fetchval(
-        "SELECT format('%s-%s', s.system_identifier, d.oid) FROM pg_control_system() s, pg_database d "
-        "WHERE d.datname = current_database()"
-    )
-    return identity
-
-
 async def write_stamp(connection: Connection, live: LiveSchema, phases: Mapping[str, str]) -> None:
     """Remember `live` as what the schema should be from now on."""
     assert live.revision is not None, "an empty database has nothing to stamp"

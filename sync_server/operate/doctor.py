@@ -1,0 +1,164 @@
+"""The doctor: what is wrong with the set-up, and how to mend it.
+
+Owns: the examinations, in the order in which a person would mend what they find.
+Must not know: how the server works when all is well.
+Invariant: it changes nothing, makes nothing, and every finding that is wrong says what to do
+(tests/integration/test_command_line.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sync_server.config import Settings, misspelt
+from sync_server.identity.keyfile import UnusableKey, open_key
+from sync_server.operate import setup
+from sync_server.operate.launch import PostgresFailed, package
+from sync_server.operate.migrations import report
+
+PYTHON_MIN: Final = (3, 11)
+
+FREE_BYTES_MIN: Final = 2 * 2**30
+"""max_wal_size, and some data; PostgreSQL stops when the disk is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at and found; `mend`: what to do, None if nothing is wrong."""
+
+    what: str
+    mend: str | None = None
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Examine the set-up that `settings` describe. Cost: a second if the embedded PostgreSQL has to be started."""
+    return [
+        *_python(),
+        *_settings(),
+        *_data_folder(settings.data),
+        *_disk(settings.data),
+        *_key(settings.key_file),
+        *_port(settings),
+        *_database(settings),
+    ]
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    old = sys.version_info < PYTHON_MIN
+    yield Finding(
+        f"Python {version}", "Python 3.11 or newer is needed: install it and run `make setup`." if old else None
+    )
+
+
+def _settings() -> Iterator[Finding]:
+    for warning in misspelt():
+        yield Finding(warning, "Correct the name of the variable, or unset it.")
+
+
+def _data_folder(folder: Path) -> Iterator[Finding]:
+    if not folder.exists():
+        parent = next(path for path in folder.parents if path.exists())
+        mend = (
+            None
+            if os.access(parent, os.W_OK)
+            else f"Make {parent} writable for this user, or choose another folder: DATA=."
+        )
+        yield Finding(f"data folder {folder} will be made at the first start", mend)
+        return
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding(
+            f"data folder {folder} cannot be written", f"`chown` it to uid {os.geteuid()}, or choose another: DATA=."
+        )
+        return
+    open_to_all = folder.stat().st_mode & stat.S_IWOTH
+    yield Finding(f"data folder {folder}", f"Everybody can write it: `chmod o-w {folder}`." if open_to_all else None)
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    mend = None if free >= FREE_BYTES_MIN else "Free some disk space (2 GiB at least), or choose another disk: DATA=."
+    yield Finding(f"{free / 2**30:.1f} GiB of disk space are free", mend)
+
+
+def _key(path: Path) -> Iterator[Finding]:
+    if not path.exists():
+        yield Finding(f"signing key {path} will be made at the first start")
+        return
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield Finding(
+            f"signing key {path} can be read by others", f"`chmod 600 {path}`; if others may have read it, delete it."
+        )
+        return
+    try:
+        open_key(path)
+    except (UnusableKey, OSError) as error:
+        yield Finding(
+            f"signing key {path}: {error}", "Restore it from a backup, or delete it: everybody then logs in again."
+        )
+    else:
+        yield Finding(f"signing key {path}")
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    address = f"{settings.host} port {settings.port}"
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            other_port = "Another program (a running Cotton Sync?) has it: stop it, or choose another: PORT=."
+            mend = other_port if taken else "Set COTTON_HOST to an address of this machine."
+            yield Finding(f"{address} is not free: {error.strerror}", mend)
+        else:
+            yield Finding(f"{address} is free")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    if settings.database_url is None and not (settings.data / "postgres" / "cluster").exists():
+        yield from _embedded_to_be_made()
+        return
+    try:
+        with setup.opened(settings) as (url, _):
+            yield from asyncio.run(_examine_database(settings, url))
+    except setup.NotServable as error:
+        yield Finding("the database cannot be used", str(error))
+    except PostgresFailed as error:
+        log = settings.data / "postgres" / "postgres.log"
+        yield Finding(f"the embedded PostgreSQL does not run: {error}", f"Read {log}.")
+
+
+def _embedded_to_be_made() -> Iterator[Finding]:
+    try:
+        package()
+    except PostgresFailed as error:
+        yield Finding(str(error), "Run `make setup`, or set COTTON_DATABASE_URL.")
+    else:
+        yield Finding("the embedded PostgreSQL will be made at the first start")
+
+
+async def _examine_database(settings: Settings, url: str) -> list[Finding]:
+    facts = await setup.server_facts(url)
+    setup.check(settings, facts)
+    unsafe = ", ".join(f"{name} is off" for name in facts.unsafe)
+    standing = await report(url)
+    return [
+        Finding(f"PostgreSQL {facts.major} answers"),
+        Finding(
+            unsafe or "fsync, full_page_writes and synchronous_commit are on",
+            "A power cut would lose what phones were told is safe: turn it on in postgresql.conf." if unsafe else None,
+        ),
+        Finding(f"schema {standing.state.value} at {standing.revision}", None if standing.ready else standing.sentence),
+    ]

@@ -1,0 +1,149 @@
+"""Serve until told to stop: one process, its signals, and the embedded PostgreSQL beside it.
+
+Owns: the event loop, listening, draining, and bringing the embedded PostgreSQL back when it dies.
+Must not know: what is served.
+Invariant: after SIGTERM no request is begun, every one under way is answered or has had `drain_seconds`, and only then are
+connections closed and PostgreSQL stopped (tests/integration/test_serving.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from sync_server.app import create_app, make_runner
+from sync_server.config import Settings
+from sync_server.operate.launch import PostgresFailed
+from sync_server.operate.postgres import Cluster
+
+_Result = TypeVar("_Result")
+
+STOPS: Final = (signal.SIGTERM, signal.SIGINT)
+WATCH_SECONDS: Final = 0.25
+RETRY_SECONDS: Final = 5.0
+"""Between two tries to start a PostgreSQL that does not start: a full disk is not emptied faster by asking."""
+
+BACKLOG: Final = 1024
+"""Connections the kernel may keep for us; a morning's phones all come back at once."""
+
+log = structlog.get_logger(__name__)
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on; the message says why."""
+
+
+def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run `work` on uvloop to its end."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+async def serve(
+    settings: Settings,
+    url: str,
+    *,
+    announce: Callable[[str], None],
+    reuse_port: bool = False,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve the database at `url` until SIGTERM, SIGINT or `stop`; call `announce(address)` once it listens.
+
+    Raises CannotListen, and what opening the database raises.
+    """
+    stop = stop or asyncio.Event()
+    stop_on_signals(stop)
+    runner = make_runner(create_app(settings, url))
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, reuse_port=reuse_port, backlog=BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            raise cannot_listen(settings, error) from error
+        announce(address_of(settings.host, runner.addresses[0][1]))
+        await stop.wait()
+        log.info("draining", seconds_max=settings.drain_seconds)
+    finally:
+        await runner.cleanup()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` at the first SIGTERM or SIGINT; a second one ends the process without waiting."""
+    loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        for each in STOPS:
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        stop.set()
+
+    for each in STOPS:
+        loop.add_signal_handler(each, told)
+
+
+def stop_with_parent(stop: asyncio.Event) -> None:
+    """Set `stop` when our standard input ends: our parent, who holds its other end, is gone."""
+    loop = asyncio.get_running_loop()
+
+    def readable() -> None:
+        if not os.read(sys.stdin.fileno(), 1):
+            loop.remove_reader(sys.stdin.fileno())
+            stop.set()
+
+    loop.add_reader(sys.stdin.fileno(), readable)
+
+
+def address_of(host: str, port: int) -> str:
+    """Write the address a person can open.
+
+    >>> address_of("0.0.0.0", 8080), address_of("::1", 80)
+    ('http://127.0.0.1:8080', 'http://[::1]:80')
+    """
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - names it, does not bind
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def cannot_listen(settings: Settings, error: OSError) -> CannotListen:
+    reason = os.strerror(error.errno).lower() if error.errno else str(error)
+    return CannotListen(
+        f"{settings.host} port {settings.port} cannot be listened on: {reason}. Stop what uses it, or choose another with "
+        "PORT= (make) or COTTON_PORT."
+    )
+
+
+@contextlib.asynccontextmanager
+async def kept_running(cluster: Cluster | None) -> AsyncIterator[None]:
+    """Bring the embedded PostgreSQL back whenever it dies, until the block ends."""
+    if cluster is None:
+        yield
+        return
+    keeper = asyncio.create_task(_keep_running(cluster))
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        await asyncio.wait([keeper])
+
+
+async def _keep_running(cluster: Cluster) -> None:
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        if cluster.is_up():
+            continue
+        log.warning("postgresql_died")
+        try:
+            await asyncio.to_thread(cluster.start, make=False)
+            log.warning("postgresql_restarted")
+        except PostgresFailed as error:
+            log.error("postgresql_does_not_start", reason=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
