@@ -27,7 +27,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-from conflict.mutation import Mutation
+from conflict.mutation import Key, Mutation
 from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.values import Row
 from sync_server.engine.draft import Draft
@@ -45,15 +45,20 @@ INDIA: Final = timezone(timedelta(hours=5, minutes=30), "IST")
 
 
 async def apply(
-    connection: Connection, actor: Actor, cursor: int | None, mutations: Sequence[Mutation]
+    connection: Connection,
+    actor: Actor,
+    cursor: int | None,
+    mutations: Sequence[Mutation],
+    poison: frozenset[Key] = frozenset(),
 ) -> Sequence[Draft]:
     """Apply `mutations` inside the caller's transaction; give each one's draft with its verdict, in the same order.
 
     Nothing is raised for what is wrong with a record: it is refused, with its group, and the rest goes on. A draft with
-    `outcomes` was applied as its policies say; a caller that may not decide so (the stock protocol) rolls back.
+    `outcomes` was applied as its policies say; a caller that may not decide so (the stock protocol) rolls back. Records in
+    `poison` are refused unread (quarantine.py).
     Cost: a constant number of statements per table touched.
     """
-    drafts = [Draft.read(mutation) for mutation in mutations]
+    drafts = [Draft.poisoned(m) if m.key in poison else Draft.read(m) for m in mutations]
     await hold(connection, actor, cursor or 0, drafts)
     await lock(connection, actor.org_id, lock_targets(drafts))
     now = datetime.now(UTC)

@@ -70,6 +70,12 @@ class Draft:
                     draft.faults.append(Violation(unreadable.code, f"{name} {unreadable}.", (name,)))
         return draft
 
+    @classmethod
+    def poisoned(cls, mutation: Mutation) -> Draft:
+        """Make the draft of a record that breaks us: nothing of it is read, and it will be refused."""
+        sentence = "The server could not process this record; the fault has been logged for the people who run it."
+        return cls(mutation, BY_TABLE[mutation.table], faults=[Violation("not_processable", sentence)])
+
     @property
     def deletes(self) -> bool:
         return self.mutation.operation is Operation.DELETED

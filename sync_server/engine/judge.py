@@ -13,7 +13,7 @@ from typing import Final
 
 from conflict.mutation import Key, Mutation, group
 from erp_core.catalogue import BY_NAME, ORDER
-from erp_core.language import Entity, Field, Kind, Phone, Violation, World
+from erp_core.language import Derivation, Entity, Field, Kind, Phone, Violation, World
 from erp_core.values import Row
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.world import LoadedWorld
@@ -55,8 +55,9 @@ def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None
     for draft in together:
         if not draft.faults and draft.after is not None and draft.verdict is not Verdict.DUPLICATE:
             draft.faults.extend(_by_field(draft.entity, draft.after, draft.before))
-            if not draft.faults and draft.entity.derive is not None:
-                draft.after = {**draft.after, **draft.entity.derive(draft.after, world)}
+            derive = derivation_of(draft.entity)
+            if not draft.faults and derive is not None:
+                draft.after = {**draft.after, **derive(draft.after, world)}
         if not draft.faults:
             world.put(draft.entity, draft.mutation.id, draft.after)
     guilty = None
@@ -69,6 +70,11 @@ def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None
             draft.refuse(*reasons)
             guilty = guilty or draft
     return guilty
+
+
+def derivation_of(entity: Entity) -> Derivation | None:
+    """Give the function that works out an entity's own DERIVED fields, if it has any."""
+    return entity.derive
 
 
 def _refuse_with(together: Sequence[Draft], guilty: Draft) -> None:

@@ -21,12 +21,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conflict.merge import Outcome, Policy
-from conflict.mutation import Mutation, Operation
+from conflict.mutation import Key, Mutation, Operation
 from erp_core.values import Plain
 from sync_server.engine.apply import apply
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.holding import DELETED_MEANWHILE
 from sync_server.engine.inbox import file_issues
+from sync_server.engine.quarantine import POISON, find_poison
 from sync_server.store import log
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
@@ -73,15 +74,24 @@ async def push(database: Database, actor: Actor, request: PushRequest) -> PushAn
     async def work(connection: Connection) -> PushAnswer:
         return await push_within(connection, actor, request)
 
-    return await unit_of_work(database, actor, work, push=request.digest.hex())
+    async def careful_work(connection: Connection) -> PushAnswer:
+        poison = await find_poison(connection, actor, request.cursor, request.mutations)
+        return await push_within(connection, actor, request, poison)
+
+    try:
+        return await unit_of_work(database, actor, work, push=request.digest.hex())
+    except POISON:
+        return await unit_of_work(database, actor, careful_work, push=request.digest.hex())
 
 
-async def push_within(connection: Connection, actor: Actor, request: PushRequest) -> PushAnswer:
-    """Apply a push inside the caller's transaction."""
+async def push_within(
+    connection: Connection, actor: Actor, request: PushRequest, poison: frozenset[Key] = frozenset()
+) -> PushAnswer:
+    """Apply a push inside the caller's transaction, refusing the records in `poison`."""
     earlier = await log.claim_receipt(connection, actor.org_id, actor.user_id, request.digest)
     if earlier is not None:
         return PushAnswer(earlier)
-    drafts = await apply(connection, actor, request.cursor, request.mutations)
+    drafts = await apply(connection, actor, request.cursor, request.mutations, poison)
     clashes = [clash for draft in drafts if (clash := _clash(draft, request)) is not None]
     if clashes:
         raise Conflict(clashes)

@@ -67,9 +67,9 @@ async def read_delta(
     snapshot by itself; one index range per table. The caller bounds the number of rows by the clock beforehand.
     """
     rows = await connection.fetch(_DELTA, reader.org_id, reader.user_id, tables, after, list(reader.scopes))
-    first = rows[0]
-    moved = {(row[0], row[1]): Moved(*row[:4]) for row in rows[1:]}
-    return Clock(first["epoch"], first["seq"], first["floor"]), moved.values()
+    (clock,) = (Clock(row["epoch"], row["seq"], row["floor"]) for row in rows if row["entity"] is None)
+    moved = {(row[0], row[1]): Moved(*row[:4]) for row in rows if row["entity"] is not None}
+    return clock, moved.values()
 
 
 async def read_corrections(

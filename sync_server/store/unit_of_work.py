@@ -94,6 +94,12 @@ def savepoint(connection: Connection, actor: Actor, push: str) -> AbstractAsyncC
     )
 
 
+def trial(connection: Connection) -> AbstractAsyncContextManager[None]:
+    """Run statements inside a transaction and undo them, whether they raise or not."""
+    undo = "ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial"
+    return _between(connection, "SAVEPOINT trial", undo, undo)
+
+
 @asynccontextmanager
 async def _between(connection: Connection, begin: str, keep: str, undo: str) -> AsyncIterator[None]:
     await connection.execute(begin)

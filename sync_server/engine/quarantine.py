@@ -1,0 +1,56 @@
+"""Quarantine: a record that breaks us must not block the phone that sent it.
+
+A rule with a bug, a derived value that no column can hold: such a failure takes the whole unit with it, the phone sends the
+same push again, and it would be stuck for ever (correctness.md, hole 27). So each mutation of a failed push is tried alone,
+and those that fail are refused like any other bad record: filed with their payload, logged with the failure, and the rest
+goes through.
+
+Owns: which failures count as a record's, and finding the records.
+Must not know: why they fail.
+Invariant: trying leaves no trace; a failure of the database itself is never blamed on a record
+(tests/integration/test_quarantine.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import asyncpg
+import structlog
+
+from conflict.mutation import Key, Mutation
+from sync_server.engine.apply import apply
+from sync_server.store.actor import Actor
+from sync_server.store.database import Connection
+from sync_server.store.unit_of_work import trial
+
+POISON: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""Failures that follow from what a record says. Not among them: lost races, which the unit of work tries again, and
+connections and time limits, which are nobody's fault."""
+
+log = structlog.get_logger(__name__)
+
+
+async def find_poison(
+    connection: Connection, actor: Actor, cursor: int | None, mutations: Iterable[Mutation]
+) -> frozenset[Key]:
+    """Try each mutation alone and undo it; name the records that fail. Cost: a few statements per mutation."""
+    poison = set()
+    for mutation in mutations:
+        try:
+            async with trial(connection):
+                await apply(connection, actor, cursor, [mutation])
+        except POISON as failure:
+            log.error("record_quarantined", table=mutation.table, id=mutation.id, exc_info=failure)
+            poison.add(mutation.key)
+    return frozenset(poison)
