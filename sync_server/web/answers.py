@@ -71,8 +71,8 @@ class _Gzip:
 
 
 COMPRESSORS: Final[Mapping[str, Callable[[], Compressor]]] = {"zstd": _Zstd, "br": _Brotli, "gzip": _Gzip}
-"""Coding -> how a stream of it is begun, in our order of preference: 68 MB of partners take zstd 0.2 s and 10.9 MB, brotli
-0.2 s and 12.8 MB, gzip 0.7 s and 15 MB, each at level 1."""
+"""Coding -> how a stream of it is begun, in our order of preference: measured here at level 1, 53 MB of rows become 7.7 MB
+of zstd in 0.11 s, 9.0 MB of brotli in 0.14 s, 10.0 MB of gzip in 0.25 s."""
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 import structlog
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sync_server.identity.passwords import Overloaded
@@ -96,9 +96,10 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
     """Turn whatever a handler raises into a problem; inside `observed`, around everything else."""
     try:
         return await handler(request)
-    except ClientConnectionResetError:
-        raise  # the client has gone; there is nobody to tell
     except Exception as fault:
+        if keys.STREAM in request and (request.transport is None or request.transport.is_closing()):
+            log.info("client_left")  # there is nobody to tell
+            return cut(request)
         problem, headers = _problem_of(fault)
         if problem.status >= 500:
             log.log(*_severity(problem), exc_info=fault)

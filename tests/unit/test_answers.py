@@ -175,8 +175,8 @@ async def test_a_stream_that_fails_midway_never_looks_whole(
         await get(client, server, coding)
 
 
-async def test_the_source_of_an_abandoned_stream_is_closed(
-    client: ClientSession, serve: Callable[[Handler], Awaitable[TestServer]]
+async def test_the_source_of_an_abandoned_stream_is_closed_and_it_is_no_error(
+    client: ClientSession, serve: Callable[[Handler], Awaitable[TestServer]], caplog: pytest.LogCaptureFixture
 ) -> None:
     closed = asyncio.Event()
 
@@ -196,6 +196,8 @@ async def test_the_source_of_an_abandoned_stream_is_closed(
         answer.close()
 
     await asyncio.wait_for(closed.wait(), 10)
+    await asyncio.sleep(0.05)
+    assert "Traceback" not in caplog.text
 
 
 async def stalled_client(server: TestServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
