@@ -4,7 +4,7 @@ import { before, describe, it } from 'node:test'
 
 import { SyncError } from '../../src'
 import { KINDS, complaints } from '../support/database'
-import { Device, assertQuiet } from '../support/device'
+import { Device, assertQuiet, branchOf } from '../support/device'
 import { create, remove, update } from '../support/edits'
 import { Random } from '../support/random'
 import { partner } from '../support/samples'
@@ -20,7 +20,7 @@ for (const kind of KINDS) {
 
     async function newPartner(): Promise<void> {
       id = random.id()
-      const branch = String((await one.rows('branches'))[0]?.id)
+      const branch = await branchOf(one)
       await create(one.database, table, id, partner(branch, 'Before'))
       await one.sync()
       await Promise.all([one.sync(), two.sync()])
@@ -31,9 +31,13 @@ for (const kind of KINDS) {
       await Promise.all([one.sync(), two.sync()])
     })
 
-    /** Let `two` push between the pull and the push of `one`. */
-    async function racing(options: Parameters<Device['sync']>[0] = {}): Promise<void> {
-      await one.sync({ ...options, onDidPullChanges: () => two.sync() })
+    /** Sync `one`, and let `two` push between its pull and its push. */
+    async function racing(): Promise<void> {
+      one.beforePush = () => {
+        one.beforePush = async () => undefined
+        return two.sync()
+      }
+      await one.sync()
     }
 
     it('merges columns that do not overlap', async () => {
@@ -74,7 +78,7 @@ for (const kind of KINDS) {
     it('applies nothing of a push that clashes', async () => {
       await newPartner()
       const other = random.id()
-      const branch = String((await one.rows('branches'))[0]?.id)
+      const branch = await branchOf(one)
       await create(one.database, table, other, partner(branch, 'Beside'))
       await update(one.database, table, id, { trade_name: 'of one' })
       await update(two.database, table, id, { trade_name: 'of two' })
@@ -153,7 +157,7 @@ for (const kind of KINDS) {
     })
 
     it('never brings back a record that was created, pushed and deleted here (echo)', async () => {
-      const branch = String((await one.rows('branches'))[0]?.id)
+      const branch = await branchOf(one)
       id = random.id()
       await create(one.database, table, id, partner(branch, 'Short-lived'))
       one.faults.POST = 'lost'
@@ -169,7 +173,7 @@ for (const kind of KINDS) {
     })
 
     it('never brings back a record whose push was answered and which was deleted before the next pull', async () => {
-      const branch = String((await one.rows('branches'))[0]?.id)
+      const branch = await branchOf(one)
       id = random.id()
       await create(one.database, table, id, partner(branch, 'Short-lived'))
       await one.sync()

@@ -9,7 +9,7 @@ import { after, describe, it } from 'node:test'
 import { TABLES } from '../../src'
 import { Cutter } from '../support/cutter'
 import type { Kind } from '../support/database'
-import { Device, assertQuiet, contents, serverUrl } from '../support/device'
+import { Device, assertQuiet, branchOf, contents, serverUrl } from '../support/device'
 import type { Fault } from '../support/device'
 import { create, remove, update } from '../support/edits'
 import { Random } from '../support/random'
@@ -50,10 +50,6 @@ async function act(device: Device, made: string[]): Promise<void> {
     const rows = await device.rows(table)
     if (rows.length) await update(database, table, random.pick(rows).id, { [NOTE[table]]: note(table, `n${random.below(99)}`) })
   }
-}
-
-async function branchOf(device: Device): Promise<string> {
-  return String((await device.rows('branches'))[0]?.id)
 }
 
 async function badSync(device: Device, cutter: Cutter): Promise<void> {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 
 import { Cutter } from '../support/cutter'
-import { Device, assertQuiet, contents, serverUrl } from '../support/device'
+import { Device, assertQuiet, branchOf, contents, serverUrl } from '../support/device'
 import type { Fault } from '../support/device'
 import { create, remove, update } from '../support/edits'
 import { Random } from '../support/random'
@@ -11,10 +11,6 @@ import { partner } from '../support/samples'
 
 const random = new Random()
 const table = 'business_partners'
-
-async function branchOf(device: Device): Promise<string> {
-  return String((await device.rows('branches'))[0]?.id)
-}
 
 describe('a bad network', () => {
   let reader: Device

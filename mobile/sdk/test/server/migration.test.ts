@@ -11,7 +11,7 @@ import { addColumns, createTable, schemaMigrations } from '@nozbe/watermelondb/S
 import { modelClasses, schema } from '../../src'
 import { KINDS, upgrade } from '../support/database'
 import type { App } from '../support/database'
-import { Device, assertQuiet, contents } from '../support/device'
+import { Device, assertQuiet, branchOf, contents } from '../support/device'
 import { create, update } from '../support/edits'
 import { Random } from '../support/random'
 import { createSamples, partner } from '../support/samples'
@@ -71,7 +71,7 @@ for (const kind of KINDS) {
       await writer.sync()
       await device.sync()
       const unsent = random.id()
-      const branch = String((await device.rows('branches'))[0]?.id)
+      const branch = await branchOf(device)
       await create(device.database, 'business_partners', unsent, partner(branch, 'Unsent'))
 
       device.database = await upgrade(device.database, NEW)

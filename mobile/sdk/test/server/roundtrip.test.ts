@@ -4,10 +4,10 @@ import { describe, it } from 'node:test'
 
 import { TABLES } from '../../src'
 import { KINDS } from '../support/database'
-import { Device, assertQuiet, contents } from '../support/device'
-import { remove, update } from '../support/edits'
+import { Device, assertQuiet, branchOf, contents } from '../support/device'
+import { create, remove, update } from '../support/edits'
 import { Random } from '../support/random'
-import { NOTE, WRITABLE, createSamples, note } from '../support/samples'
+import { NOTE, WRITABLE, createSamples, note, partner } from '../support/samples'
 
 const random = new Random()
 
@@ -26,12 +26,22 @@ for (const kind of KINDS) {
     it('shows nothing of another organisation', async () => {
       const [ours, theirs] = [await Device.of('agent1', { kind }), await Device.of('other', { kind })]
       await Promise.all([ours.sync(), theirs.sync()])
-
-      for (const table of TABLES) {
-        const own = new Set((await ours.rows(table)).map((row) => JSON.stringify(row)))
-        for (const row of await theirs.rows(table)) assert.ok(!own.has(JSON.stringify(row)), `${table} ${row.id}`)
+      const canaries = new Map([ours, theirs].map((device) => [device, `Canary ${random.id()}`]))
+      for (const [device, canary] of canaries) {
+        await create(device.database, 'business_partners', random.id(), partner(await branchOf(device), canary))
+        await device.sync()
       }
-      assert.equal((await theirs.rows('organisations')).length, 1)
+      const fresh = await Device.of('other', { kind })
+      await Promise.all([ours.sync(), theirs.sync(), fresh.sync()])
+
+      for (const device of [ours, theirs, fresh]) {
+        const held = JSON.stringify(await contents(device))
+        for (const [owner, canary] of canaries) {
+          const may = owner === ours ? device === ours : device !== ours
+          assert.equal(held.includes(canary), may, `${device.username} and the canary of ${owner.username}`)
+        }
+        assert.equal((await device.rows('organisations')).length, 1)
+      }
     })
 
     it('carries creations, edits and deletions of every table that phones write', async () => {

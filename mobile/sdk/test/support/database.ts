@@ -53,12 +53,19 @@ export async function open(kind: Kind, app: App, file?: string): Promise<Databas
   return new Database({ adapter, modelClasses })
 }
 
+/** The part of both adapters that WatermelonDB's own tests use to open the same disk again. */
+interface Reopenable {
+  testClone(options: object): Promise<SQLiteAdapter>
+  _driver?: { loki: { saveDatabase(done: () => void): void } }
+}
+
 /** Start the next version of the app on the same disk: the adapter runs its migrations. */
 export async function upgrade(database: Database, app: App): Promise<Database> {
   const { schema, migrations, modelClasses } = app
-  const adapter = database.adapter.underlyingAdapter as SQLiteAdapter | LokiJSAdapter
-  const clone = await (adapter as { testClone(options: object): Promise<SQLiteAdapter> }).testClone({ schema, migrations })
-  return new Database({ adapter: clone, modelClasses })
+  const adapter = database.adapter.underlyingAdapter as unknown as Reopenable
+  const driver = adapter._driver
+  if (driver) await new Promise<void>((done) => driver.loki.saveDatabase(done)) // autosave is off: it would keep Node awake
+  return new Database({ adapter: await adapter.testClone({ schema, migrations }), modelClasses })
 }
 
 /** Read a table from disk, past WatermelonDB's cache of records; sorted by id. */

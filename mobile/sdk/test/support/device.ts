@@ -59,6 +59,8 @@ export interface DeviceOptions {
 export class Device {
   /** What happens to the device's requests by method. */
   faults: { GET: Fault; POST: Fault } = { GET: 'none', POST: 'none' }
+  /** Called between the pull and the push: the moment when another phone pushes. */
+  beforePush: () => Promise<void> = async () => undefined
   /** Called when an answer to a push is there and before the client has it: the moment of an edit during a push. */
   duringPush: () => Promise<void> = async () => undefined
 
@@ -107,6 +109,7 @@ export class Device {
   }
 
   private async request(url: string, options: Parameters<Fetch>[1]): Promise<{ status: number; text(): Promise<string> }> {
+    if (options.method === 'POST') await this.beforePush()
     const answer = await fetch(url, options)
     const text = await answer.text()
     if (options.method === 'POST') await this.duringPush()
@@ -127,4 +130,11 @@ export async function contents(device: Device, tables: readonly string[] = TABLE
 export async function assertQuiet(...devices: Device[]): Promise<void> {
   for (const device of devices) assert.equal(await device.hasUnsynced(), false, `${device.username} has unsynced changes`)
   assert.deepEqual(complaints, [])
+}
+
+/** A branch that the device holds, to write rows for. */
+export async function branchOf(device: Device): Promise<string> {
+  const [branch] = await device.rows('branches')
+  assert.ok(branch, 'the first sync brought no branch')
+  return branch.id
 }
