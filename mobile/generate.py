@@ -8,6 +8,7 @@ Invariant: the output depends on the catalogue alone, and the committed files ar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final
 
 from erp_core.catalogue import SCHEMA_VERSION, SYNCED
 from erp_core.language import Entity, Field
-from erp_core.values import Choice, PlainKind, Reference, Words
+from erp_core.values import Choice, Plain, PlainKind, Reference, Words
 from mobile.generate_models import models
 from mobile.generate_names import camel, choice_name, pascal, quoted
 
@@ -151,7 +152,26 @@ def _types(entities: tuple[Entity, ...]) -> Iterator[str]:
     yield "export interface RawByTable {"
     yield from (f"  {entity.table}: {pascal(entity.name)}Raw" for entity in entities)
     yield "}"
+    yield from _defaults(entities)
     yield from _states(entities)
+
+
+def _defaults(entities: tuple[Entity, ...]) -> Iterator[str]:
+    yield ""
+    yield "/** What a new row starts with, where that is not empty; WatermelonDB itself starts with null, '', 0 and false. */"
+    yield "export const DEFAULTS = {"
+    for entity in entities:
+        empty = entity.empty()
+        plain = {
+            f.name: f.type.plain(empty[f.name]) for f in entity.fields if not f.derived and empty[f.name] is not None
+        }
+        shown = ", ".join(f"{name}: {_literal(value)}" for name, value in plain.items())
+        yield f"  {entity.table}: {{ {shown} }}," if shown else f"  {entity.table}: {{}},"
+    yield "} as const satisfies { [T in TableName]: Partial<RawByTable[T]> }"
+
+
+def _literal(value: Plain) -> str:
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _choices(entity: Entity) -> Iterator[str]:

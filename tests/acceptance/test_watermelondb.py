@@ -13,10 +13,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from sync_server.operate.seed import seed_demo
 
 from erp_core.catalogue import SYNCED
 from mobile.node import SDK, find_node, ready_sdk
-from sync_server.operate.seed import seed_demo
 from tests.harness.servers import Server, serve_here
 
 LARGE = 20_000

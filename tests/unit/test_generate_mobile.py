@@ -1,12 +1,14 @@
 """The files of the phone follow from the catalogue: nothing by hand, nothing out of date.
 
-Must not know: the server. That the SDK compiles and works is shown by tests/acceptance/test_watermelondb.py.
+Must not know: the server, but for the schema it serves. tests/acceptance/test_watermelondb.py compiles and uses the SDK.
 """
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from erp_core.catalogue import SYNCED
 from erp_core.language import DERIVED, Entity, Field, Phone, States
 from erp_core.values import Choice, Day, Document, Flag, Instant, Integer, Number, Reference, Text, Words
 from mobile.generate import DESTINATION, drift, generate
+from sync_server.wire.schema import schema_document
 
 STATES = States("state", {"open": ("shut",), "shut": ()})
 MILL = Entity("mill", "mills", "Mill", (Field("name", Text(), required=True),), phone=Phone.DOWN)
@@ -28,7 +31,7 @@ BALE = Entity(
         Field("kilograms", Number(digits=8, places=3, least=Decimal(0)), help="net weight"),
         Field("exact", Number(digits=20, places=2)),
         Field("count", Integer(), required=True),
-        Field("graded", Flag(), required=True, since=2),
+        Field("graded", Flag(), required=True, default=False, since=2),
         Field("graded_on", Day(), since=2),
         Field("seen_at", Instant(), DERIVED),
         Field("tags", Words(allowed=("long", "short")), since=3),
@@ -57,6 +60,23 @@ def test_every_synced_entity_has_a_table_a_model_and_a_type() -> None:
     for entity in SYNCED:
         assert f"name: '{entity.table}'" in schema
         assert f"table = '{entity.table}'" in models
+
+
+def test_the_server_describes_the_columns_that_the_generated_schema_has() -> None:
+    document = schema_document()
+    schema = (DESTINATION / "schema.ts").read_text()
+
+    described = [(table["name"], [wire_column(column) for column in table["columns"]]) for table in document["tables"]]
+
+    generated = re.findall(r"name: '(\w+)',\n +columns: \[\n(.*?)\n +\],", schema, re.DOTALL)
+    assert described == [(table, [line.strip() for line in lines.splitlines()]) for table, lines in generated]
+    assert f"SCHEMA_VERSION = {document['version']}\n" in schema
+
+
+def wire_column(column: dict[str, Any]) -> str:
+    """Write a column of GET /api/v1/sync/schema as a line of `tableSchema`."""
+    marks = "".join(f", {name}: true" for name in ("isOptional", "isIndexed") if column.get(name))
+    return f"{{ name: '{column['name']}', type: '{column['type']}'{marks} }},"
 
 
 def test_the_same_catalogue_gives_the_same_bytes_and_leaves_right_files_alone(tmp_path: Path) -> None:
@@ -108,6 +128,11 @@ def test_closed_lists_and_states_are_typed(text: dict[str, str]) -> None:
     assert "  state: BaleState\n" in types
     assert "  /** net weight */\n  kilograms: number | null\n" in types
     assert "export const baleMoves = {\n  'open': ['shut'],\n  'shut': [],\n} as const" in types
+
+
+def test_a_new_row_starts_with_the_declared_defaults(text: dict[str, str]) -> None:
+    assert "  bales: { state: 'open', graded: false },\n" in text["types.ts"]
+    assert "  mills: {},\n" in text["types.ts"]
 
 
 def test_what_only_the_server_writes_has_no_setter(text: dict[str, str]) -> None:

@@ -497,6 +497,26 @@ export interface RawByTable {
   sync_issues: SyncIssueRaw
 }
 
+/** What a new row starts with, where that is not empty; WatermelonDB itself starts with null, '', 0 and false. */
+export const DEFAULTS = {
+  organisations: { base_currency: 'INR', financial_year_start_month: 4 },
+  branches: { is_active: true },
+  units: {},
+  locations: { country: 'IN', timezone: 'Asia/Kolkata' },
+  commodities: { grades: '[]', is_active: true },
+  varieties: { is_active: true },
+  business_partners: { kind: '[]', kyc_state: 'pending', state: 'draft', tags: '[]' },
+  partner_locations: { is_primary: false },
+  partner_contacts: { is_primary: false },
+  availabilities: { bales_reserved: 0, bales_sold: 0, price_kind: 'negotiable', visibility: 'organisation', state: 'draft' },
+  requirements: { urgency: 'normal', bales_fulfilled: 0, state: 'draft' },
+  trades: { brokerage_pct: 0.0, tax_pct: 0.0, state: 'draft' },
+  quality_inspections: { bale_numbers: '[]', method: 'hand', state: 'draft' },
+  dispatches: { bales: 0, state: 'planned' },
+  settings: {},
+  sync_issues: { fields: '[]', state: 'open' },
+} as const satisfies { [T in TableName]: Partial<RawByTable[T]> }
+
 /** Business partner: state -> the states that may follow it; the first one is where a row begins. */
 export const businessPartnerMoves = {
   'draft': ['submitted'],

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict'
 
+import { DEFAULTS } from '../../src'
 import type { TableName } from '../../src'
 import type { Raw } from './database'
 import type { Device } from './device'
@@ -43,15 +44,14 @@ export function note(table: Writable, text: string): string {
 }
 
 export function partner(branch: string, legalName: string): Values {
-  const texts = { branch_id: branch, legal_name: legalName, kind: '["seller"]', tags: '[]' }
-  return { ...texts, kyc_state: 'pending', state: 'draft' }
+  return { ...DEFAULTS.business_partners, branch_id: branch, legal_name: legalName, kind: '["seller"]' }
 }
 
 /** Make one new row of every table on the device; gives table -> id. */
 export async function createSamples(device: Device, random: Random): Promise<Record<Writable, string>> {
   const ids = Object.fromEntries(WRITABLE.map((table) => [table, random.id()])) as Record<Writable, string>
   const values = await samples(device, ids)
-  for (const table of WRITABLE) await create(device.database, table, ids[table], values[table])
+  for (const table of WRITABLE) await create(device.database, table, ids[table], { ...DEFAULTS[table], ...values[table] })
   return ids
 }
 
@@ -63,21 +63,21 @@ async function samples(device: Device, ids: Record<Writable, string>): Promise<R
   const commodity_id = first(await device.rows('commodities'), (row) => row['is_active'] !== false).id
   const sold = first(await device.rows('trades'), (row) => row['state'] === 'confirmed')
   const partner_id = ids.business_partners
-  const trade = { branch_id, commodity_id, buyer_id: buyer.id, seller_id: seller.id, state: 'draft' }
+  const trade = { branch_id, commodity_id, buyer_id: buyer.id, seller_id: seller.id }
   return {
     business_partners: partner(String(branch_id), 'Kisan Ginning and Pressing'),
     partner_locations: { partner_id, kind: 'gin', is_primary: true, address: 'Station Road' },
     partner_contacts: { partner_id, kind: 'owner', is_primary: true, name: 'Meena Patel' },
     availabilities: {
       ...{ branch_id, commodity_id, seller_id: seller.id, crop_year: '2026-27', bales_offered: 100 },
-      ...{ asking_price_per_candy: 62000.5, price_kind: 'fixed', visibility: 'organisation', state: 'draft' },
+      ...{ asking_price_per_candy: 62000.5, price_kind: 'fixed' },
     },
     requirements: {
-      ...{ branch_id, commodity_id, buyer_id: buyer.id, bales_min: 10, bales_max: 50, urgency: 'high', state: 'draft' },
+      ...{ branch_id, commodity_id, buyer_id: buyer.id, bales_min: 10, bales_max: 50, urgency: 'high' },
     },
     trades: { ...trade, bales: 5, price_per_candy: 61000, trade_date: '2026-11-23' },
-    quality_inspections: { trade_id: ids.trades, bale_numbers: '["7","8"]', method: 'hvi', micronaire: 4.1, state: 'draft' },
-    dispatches: { trade_id: sold.id, bales: 1, state: 'planned' },
+    quality_inspections: { trade_id: ids.trades, bale_numbers: '["7","8"]', method: 'hvi', micronaire: 4.1 },
+    dispatches: { trade_id: sold.id, bales: 1 },
   }
 }
 
