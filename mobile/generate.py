@@ -171,7 +171,9 @@ def _defaults(entities: tuple[Entity, ...]) -> Iterator[str]:
 
 
 def _literal(value: Plain) -> str:
-    return quoted(value) if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return quoted(value)
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _choices(entity: Entity) -> Iterator[str]:

@@ -510,7 +510,7 @@ export const DEFAULTS = {
   partner_contacts: { is_primary: false },
   availabilities: { bales_reserved: 0, bales_sold: 0, price_kind: 'negotiable', visibility: 'organisation', state: 'draft' },
   requirements: { urgency: 'normal', bales_fulfilled: 0, state: 'draft' },
-  trades: { brokerage_pct: 0.0, tax_pct: 0.0, state: 'draft' },
+  trades: { brokerage_pct: 0, tax_pct: 0, state: 'draft' },
   quality_inspections: { bale_numbers: '[]', method: 'hand', state: 'draft' },
   dispatches: { bales: 0, state: 'planned' },
   settings: {},
