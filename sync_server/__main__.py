@@ -23,7 +23,7 @@ from sync_server import log
 from sync_server.config import Settings, WrongSetting, load_settings, misspelt
 from sync_server.identity.keyfile import UnusableKey
 from sync_server.operate import doctor as doctors
-from sync_server.operate import migrations, serving, setup, workers
+from sync_server.operate import migrations, revisions, serving, setup, standing, workers
 from sync_server.operate.launch import PostgresFailed
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.seed import LOGINS, PASSWORD, seed_demo
@@ -32,6 +32,7 @@ MENDABLE: Final = (
     PostgresFailed,
     UnusableKey,
     setup.NotServable,
+    migrations.MigrationFailed,
     migrations.MigrationRefused,
     serving.CannotListen,
     CommandError,
@@ -102,9 +103,9 @@ def serve(
     """Serve until SIGTERM or Ctrl-C; without COTTON_DATABASE_URL, over an embedded PostgreSQL 18 below the data folder."""
     settings = _settings(port=port, host=host, workers=workers, data=data, demo=demo)
     with _stopping_in_order(), setup.opened(settings) as (url, cluster):
-        standing = serving.run(setup.prepare(settings, url))
-        if not standing.ready:
-            typer.echo(f"cotton-sync: not ready: {standing.sentence}", err=True)
+        found = serving.run(setup.prepare(settings, url))
+        if not found.ready:
+            typer.echo(f"cotton-sync: not ready: {found.sentence}", err=True)
         serving.run(_serve(settings, url, cluster))
 
 
@@ -173,33 +174,33 @@ def down(to: Annotated[str, typer.Argument(help="Revision to return to, or base"
 @migrate.command()
 def status(data: Data = None) -> None:
     """List the migrations and say how the schema stands."""
-    standing = _report(data)
-    done = list(migrations.phases())
-    done = done[: done.index(standing.revision) + 1] if standing.revision in done else []
-    for revision, phase in migrations.phases().items():
+    found = _report(data)
+    done = list(revisions.phases())
+    done = done[: done.index(found.revision) + 1] if found.revision in done else []
+    for revision, phase in revisions.phases().items():
         typer.echo(f"  {'done' if revision in done else 'to do':6} {revision} ({phase})")
-    typer.echo(f"{standing.state.value}: {standing.sentence}")
+    typer.echo(f"{found.state.value}: {found.sentence}")
 
 
 @migrate.command()
 def check(data: Data = None) -> None:
     """Exit with 1 unless the schema is exactly as this program's migrations leave it."""
-    standing = _report(data)
-    typer.echo(f"{standing.state.value}: {standing.sentence}")
-    raise typer.Exit(0 if standing.state is migrations.State.CURRENT else 1)
+    found = _report(data)
+    typer.echo(f"{found.state.value}: {found.sentence}")
+    raise typer.Exit(0 if found.state is standing.State.CURRENT else 1)
 
 
 @migrate.command()
 def new(phase: str, name: str) -> None:
     """Write the file of the next migration: `new pre add_moisture_limit` (docs/MIGRATIONS.md); in a checkout."""
-    if migrations.PHASE.fullmatch(f"0000_{phase}_{name}") is None:
+    if revisions.PHASE.fullmatch(f"0000_{phase}_{name}") is None:
         raise typer.BadParameter("the phase is pre or post; the name is of a-z, 0-9 and _")
     typer.echo(migrations.new_migration(phase, name))
 
 
-def _report(data: Path | None) -> migrations.Report:
+def _report(data: Path | None) -> standing.Report:
     with setup.opened(_settings(data=data)) as (url, _):
-        return asyncio.run(migrations.report(url))
+        return asyncio.run(standing.report(url))
 
 
 @app.command()

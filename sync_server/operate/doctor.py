@@ -24,7 +24,7 @@ from sync_server.config import Settings, misspelt
 from sync_server.identity.keyfile import UnusableKey, open_key
 from sync_server.operate import setup
 from sync_server.operate.launch import PostgresFailed, package
-from sync_server.operate.migrations import report
+from sync_server.operate.standing import report
 
 PYTHON_MIN: Final = (3, 11)
 

@@ -17,9 +17,10 @@ import asyncpg
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sync_server.config import Settings
-from sync_server.operate.migrations import Report, migrate_up, report
+from sync_server.operate.migrations import migrate_up
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.seed import seed_demo
+from sync_server.operate.standing import Report, report
 from sync_server.store.database import OLDEST_POSTGRESQL
 from sync_server.store.facts import ServerFacts, read_facts
 

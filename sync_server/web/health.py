@@ -1,7 +1,7 @@
 """Health: is the process alive, and can it serve.
 
 Owns: what a load balancer and an operator are told.
-Must not know: how a schema is compared (operate/migrations.py).
+Must not know: how a schema is compared (operate/standing.py).
 Invariant: `/healthz` touches nothing that can be slow or away, so that a database outage never gets processes killed;
 `/readyz` says 503 whenever a sync would fail (tests/integration/test_serving.py).
 """
@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from sync_server.operate.migrations import judge
+from sync_server.operate.standing import judge
 from sync_server.store.schema import read_schema
 from sync_server.web import keys
 from sync_server.web.answers import send_json

