@@ -52,6 +52,8 @@ DECLARE
     actor text := nullif(current_setting('cotton.actor', true), '');
     session text := nullif(current_setting('cotton.session', true), '');
     push text := nullif(current_setting('cotton.push', true), '');
+    -- When pushes share a transaction: "table/id" -> [actor, session, push].
+    who jsonb := nullif(current_setting('cotton.who', true), '')::jsonb;
     moment timestamptz := clock_timestamp();$$;
   -- A plan is kept, so one made while feed was small must still be right once it is large. LATERAL with OFFSET 0 leaves one
   -- way to join, a look-up per changed row; without sequential scans that look-up goes by the primary key; and ON CONFLICT
@@ -89,13 +91,14 @@ BEGIN
       WITH changed AS (SELECT * FROM new_rows), %4$s,
       moved AS MATERIALIZED (
         SELECT n.org_id, n.id, k.top + 1 - row_number() OVER (PARTITION BY n.org_id) AS position,
-               f.position AS previous, %5$s AS scope, %6$s AS payload
+               f.position AS previous, who -> (%7$L || '/' || n.id) AS doer, %5$s AS scope, %6$s AS payload
         FROM changed n JOIN clock k USING (org_id)
         LEFT JOIN LATERAL (SELECT f.position FROM %1$I.feed f
           WHERE f.org_id = n.org_id AND f.entity = %7$L AND f.id = n.id OFFSET 0) f ON true),
-      logged AS (%8$s 'i', payload, actor, session, push, moment FROM moved)
+      logged AS (%8$s 'i', payload, coalesce(doer ->> 0, actor), coalesce(doer ->> 1, session),
+        coalesce(doer ->> 2, push), moment FROM moved)
       INSERT INTO %1$I.feed AS f (org_id, entity, id, position, created_position, author, scope, payload)
-      SELECT org_id, %7$L, id, position, position, actor, scope, payload FROM moved
+      SELECT org_id, %7$L, id, position, position, coalesce(doer ->> 0, actor), scope, payload FROM moved
       ON CONFLICT (org_id, entity, id) DO UPDATE SET position = excluded.position,
         created_position = excluded.created_position, author = excluded.author, scope = excluded.scope,
         payload = excluded.payload;
@@ -114,13 +117,14 @@ BEGIN
         SELECT n.* FROM new_rows n JOIN old_rows o ON o.org_id = n.org_id AND o.id = n.id WHERE (n.*) IS DISTINCT FROM (o.*)), %4$s,
       moved AS MATERIALIZED (
         SELECT n.org_id, n.id, k.top + 1 - row_number() OVER (PARTITION BY n.org_id) AS position,
-               f.position AS previous, %5$s AS scope, %6$s AS payload
+               f.position AS previous, who -> (%7$L || '/' || n.id) AS doer, %5$s AS scope, %6$s AS payload
         FROM changed n JOIN clock k USING (org_id)
         LEFT JOIN LATERAL (SELECT f.position FROM %1$I.feed f
           WHERE f.org_id = n.org_id AND f.entity = %7$L AND f.id = n.id OFFSET 0) f ON true),
-      logged AS (%8$s 'u', payload, actor, session, push, moment FROM moved)
+      logged AS (%8$s 'u', payload, coalesce(doer ->> 0, actor), coalesce(doer ->> 1, session),
+        coalesce(doer ->> 2, push), moment FROM moved)
       INSERT INTO %1$I.feed AS f (org_id, entity, id, position, created_position, author, scope, payload)
-      SELECT org_id, %7$L, id, position, position, actor, scope, payload FROM moved
+      SELECT org_id, %7$L, id, position, position, coalesce(doer ->> 0, actor), scope, payload FROM moved
       ON CONFLICT (org_id, entity, id) DO UPDATE SET position = excluded.position, scope = excluded.scope,
         payload = excluded.payload;
       RETURN NULL;
@@ -134,13 +138,14 @@ BEGIN
       WITH changed AS (SELECT * FROM old_rows), %4$s,
       moved AS MATERIALIZED (
         SELECT n.org_id, n.id, k.top + 1 - row_number() OVER (PARTITION BY n.org_id) AS position,
-               f.position AS previous, f.scope
+               f.position AS previous, who -> (%5$L || '/' || n.id) AS doer, f.scope
         FROM changed n JOIN clock k USING (org_id)
         CROSS JOIN LATERAL (SELECT f.position, f.scope FROM %1$I.feed f
           WHERE f.org_id = n.org_id AND f.entity = %5$L AND f.id = n.id OFFSET 0) f),
-      logged AS (%6$s 'd', NULL, actor, session, push, moment FROM moved)
+      logged AS (%6$s 'd', NULL, coalesce(doer ->> 0, actor), coalesce(doer ->> 1, session),
+        coalesce(doer ->> 2, push), moment FROM moved)
       INSERT INTO %1$I.feed AS f (org_id, entity, id, position, created_position, author, scope, payload)
-      SELECT org_id, %5$L, id, position, position, actor, scope, NULL FROM moved
+      SELECT org_id, %5$L, id, position, position, coalesce(doer ->> 0, actor), scope, NULL FROM moved
       ON CONFLICT (org_id, entity, id) DO UPDATE SET position = excluded.position, payload = NULL;
       RETURN NULL;
     END $body$$make$, home, entity, context, clock, entity, log, plans);

@@ -14,11 +14,12 @@ from enum import Enum
 from typing import Any, Final
 
 from conflict.merge import Outcome, merge
-from conflict.mutation import Mutation, Operation
+from conflict.mutation import Key, Mutation, Operation
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Entity, Violation
 from erp_core.values import Row, Text, Unreadable, Value
 from sync_server.engine.policy_map import policies_of
+from sync_server.store.actor import Actor
 from sync_server.store.log import Event
 
 _UNREADABLE: Final = object()
@@ -36,12 +37,37 @@ class Verdict(Enum):
     """It already had its effect, or there is nothing left to do."""
     REFUSED = "refused"
     """Not applied; the reasons say why."""
+    WITHHELD = "withheld"
+    """Not applied, because the replica must resolve a clash in this or another record of its submission first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Submission:
+    """Mutations that one replica sends together: who, from which cursor, under which name (a digest), and what.
+
+    `holds_issues`: the replica can be told of refusals in its table sync_issues. `poison`: records that are refused
+    unread, because they break us (quarantine.py).
+    """
+
+    actor: Actor
+    cursor: int
+    digest: bytes
+    mutations: Sequence[Mutation]
+    holds_issues: bool = True
+    poison: frozenset[Key] = frozenset()
+
+    def drafts(self) -> list[Draft]:
+        return [Draft.poisoned(self, m) if m.key in self.poison else Draft.read(self, m) for m in self.mutations]
 
 
 @dataclass(slots=True)
 class Draft:
-    """One mutation being applied. `before` and `after` are None where the record does not exist."""
+    """One mutation being applied. `before` and `after` are None where the record does not exist.
 
+    `clashes`: the replica must resolve it before anything of its submission is applied.
+    """
+
+    origin: Submission
     mutation: Mutation
     entity: Entity
     sent: dict[str, Value] = field(default_factory=dict)
@@ -49,12 +75,13 @@ class Draft:
     before: Row | None = None
     after: Row | None = None
     outcomes: tuple[Outcome, ...] = ()
+    clashes: bool = False
     verdict: Verdict = Verdict.ACCEPTED
 
     @classmethod
-    def read(cls, mutation: Mutation) -> Draft:
+    def read(cls, origin: Submission, mutation: Mutation) -> Draft:
         """Read the values that were sent; what cannot be read becomes a fault."""
-        draft = cls(mutation, BY_TABLE[mutation.table])
+        draft = cls(origin, mutation, BY_TABLE[mutation.table])
         fields = draft.entity.by_name
         for name, plain in mutation.values.items():
             declared = fields[name]
@@ -71,10 +98,10 @@ class Draft:
         return draft
 
     @classmethod
-    def poisoned(cls, mutation: Mutation) -> Draft:
+    def poisoned(cls, origin: Submission, mutation: Mutation) -> Draft:
         """Make the draft of a record that breaks us: nothing of it is read, and it will be refused."""
         sentence = "The server could not process this record; the fault has been logged for the people who run it."
-        return cls(mutation, BY_TABLE[mutation.table], faults=[Violation("not_processable", sentence)])
+        return cls(origin, mutation, BY_TABLE[mutation.table], faults=[Violation("not_processable", sentence)])
 
     @property
     def deletes(self) -> bool:
@@ -84,6 +111,10 @@ class Draft:
     def writes(self) -> bool:
         """Whether applying the draft changes anything."""
         return self.verdict in (Verdict.ACCEPTED, Verdict.MERGED) and self.after != self.before
+
+    def withhold(self) -> None:
+        self.verdict = Verdict.WITHHELD
+        self.after = self.before
 
     def refuse(self, *reasons: Violation) -> None:
         self.faults.extend(reasons)
@@ -102,10 +133,10 @@ class Draft:
         }
         self.after = {**self.entity.empty(), **given}
 
-    def merge_into(self, ours: Row, history: Sequence[Event], session: str) -> None:
+    def merge_into(self, ours: Row, history: Sequence[Event]) -> None:
         """Merge into the record as the server has it; `history` is what happened since the replica's cursor."""
         self.before = ours
-        base = replica_base(history, session) if history else ours
+        base = replica_base(history, self.origin.cursor, self.origin.actor.session_id) if history else ours
         theirs = {**ours, **{name: value for name, value in self.sent.items() if value is not _UNREADABLE}}
         resolution = merge(base, ours, theirs, self._changed(), policies_of(self.entity))
         self.after = resolution.row
@@ -134,18 +165,17 @@ def _is_blank(entity: Entity, name: str, value: Value) -> bool:
     return value is None and isinstance(entity.by_name[name].type, Text)
 
 
-def replica_base(history: Sequence[Event], session: str) -> Mapping[str, Any] | None:
+def replica_base(history: Sequence[Event], cursor: int, session: str) -> Mapping[str, Any] | None:
     """Work out the record as the replica last saw it: at its cursor, plus its own later writes whose answers were lost.
 
-    `history`: events of one record, oldest first; the first is the one the cursor stands on, if the log still has it.
+    `history`: events of one record, oldest first, back to the one that the cursor stands on if the log still has it.
     None: it never saw the record. A replica's own writes are no conflict with it, so only what others did since counts.
     """
     base: dict[str, Any] | None = None
     previous: Row | None = None
     for number, event in enumerate(history):
-        if number == 0:
-            knows = event.known or event.session == session
-            base = dict(event.row) if knows and event.row is not None else None
+        if event.position <= cursor or (number == 0 and event.session == session):
+            base = None if event.row is None else dict(event.row)
         elif event.session == session and event.row is not None:
             moved = {name for name, value in event.row.items() if previous is None or previous[name] != value}
             base = {**(base or event.row), **{name: event.row[name] for name in moved}}

@@ -13,7 +13,7 @@ from conflict.mutation import Key, Mutation, Operation
 from erp_core.catalogue import BY_NAME, BY_TABLE
 from erp_core.language import Rollup
 from erp_core.values import Row
-from sync_server.engine.draft import Draft, Verdict
+from sync_server.engine.draft import Draft, Submission, Verdict
 from sync_server.engine.world import LoadedWorld
 
 
@@ -32,7 +32,7 @@ def follow(drafts: Sequence[Draft], world: LoadedWorld) -> list[Draft]:
                     key = (BY_NAME[rollup.into].table, id)
                     row = {**held, **derived}
                     world.put(BY_NAME[rollup.into], id, row)
-                    _carry(key, held, row, by_key, consequences)
+                    _carry(draft.origin, key, held, row, by_key, consequences)
     return list(consequences.values())
 
 
@@ -41,7 +41,9 @@ def _named_by(draft: Draft, rollup: Rollup) -> list[str]:
     return sorted(named - {None})
 
 
-def _carry(key: Key, held: Row, row: Row, by_key: dict[Key, Draft], consequences: dict[Key, Draft]) -> None:
+def _carry(
+    origin: Submission, key: Key, held: Row, row: Row, by_key: dict[Key, Draft], consequences: dict[Key, Draft]
+) -> None:
     own = by_key.get(key)
     if own is not None and own.verdict is not Verdict.REFUSED:
         own.after = row
@@ -50,5 +52,5 @@ def _carry(key: Key, held: Row, row: Row, by_key: dict[Key, Draft], consequences
     consequence = consequences.get(key)
     if consequence is None:
         mutation = Mutation(*key, Operation.UPDATED, {})
-        consequence = consequences[key] = Draft(mutation, BY_TABLE[key[0]], before=held)
+        consequence = consequences[key] = Draft(origin, mutation, BY_TABLE[key[0]], before=held)
     consequence.after = row

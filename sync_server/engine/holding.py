@@ -8,14 +8,13 @@ Invariant: what a draft is merged with cannot change before the unit commits (te
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from conflict.mutation import Key, Operation
 from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.language import Violation
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.store import log, rows
-from sync_server.store.actor import Actor
 from sync_server.store.database import Connection
 
 
@@ -28,30 +27,46 @@ async def lock(connection: Connection, org_id: str, keys: Iterable[Key]) -> None
         await rows.lock(connection, BY_TABLE[table], org_id, ids[table])
 
 
-async def hold(connection: Connection, actor: Actor, cursor: int, drafts: Sequence[Draft]) -> None:
+async def hold(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> None:
     """Lock and read each draft's record, and merge the draft into it. Cost: two statements, and one per table."""
     keys = [draft.mutation.key for draft in drafts]
-    await lock(connection, actor.org_id, keys)
-    states = await log.read_states(connection, actor.org_id, keys)
-    moved = [state.position for state in states.values() if state.position > cursor and state.row is not None]
-    histories = await log.read_histories(connection, actor.org_id, moved, cursor)
+    await lock(connection, org_id, keys)
+    states = await log.read_states(connection, org_id, keys)
+    histories = await _histories(connection, org_id, drafts, states)
     for draft in drafts:
         state = states.get(draft.mutation.key)
         if state is None or state.row is None:
-            _without_record(draft, actor, state)
+            _without_record(draft, state)
         elif draft.deletes:
             draft.before = state.row
         else:
-            draft.merge_into(state.row, histories.get(draft.mutation.key, ()), actor.session_id)
+            history = histories.get(draft.mutation.key, ()) if state.position > draft.origin.cursor else ()
+            draft.merge_into(state.row, history)
 
 
-def _without_record(draft: Draft, actor: Actor, state: log.State | None) -> None:
+async def _histories(
+    connection: Connection, org_id: str, drafts: Iterable[Draft], states: Mapping[Key, log.State]
+) -> Mapping[Key, Sequence[log.Event]]:
+    """Read what happened to the drafts' records after their replicas' cursors."""
+    moved = [
+        (state.position, draft.origin.cursor)
+        for draft in drafts
+        if (state := states.get(draft.mutation.key)) is not None
+        and state.row is not None
+        and state.position > draft.origin.cursor
+    ]
+    if not moved:
+        return {}
+    return await log.read_histories(connection, org_id, [new for new, _ in moved], min(since for _, since in moved))
+
+
+def _without_record(draft: Draft, state: log.State | None) -> None:
     """Decide about a mutation of a record that is not there: it never was (`state` None), or it was deleted."""
     if draft.deletes:
         draft.verdict = Verdict.DUPLICATE
     elif state is None:
         draft.create()
-    elif draft.mutation.operation is Operation.CREATED and state.author == actor.user_id:
+    elif draft.mutation.operation is Operation.CREATED and state.author == draft.origin.actor.user_id:
         draft.verdict = Verdict.DUPLICATE  # its answer was lost, and somebody deleted the record meanwhile
     else:
         draft.refuse(Violation(DELETED_MEANWHILE, "This record was deleted meanwhile; an edit does not bring it back."))

@@ -18,9 +18,8 @@ from erp_core.catalogue import BY_NAME
 from erp_core.values import Plain, Row
 from sync_server.engine.draft import Draft
 from sync_server.store import log, rows
-from sync_server.store.actor import Actor
 from sync_server.store.database import Connection
-from sync_server.store.unit_of_work import act_as_server
+from sync_server.store.unit_of_work import SERVER, act_as_server
 
 ISSUE: Final = BY_NAME["sync_issue"]
 _SUGGESTIONS: Final[Mapping[str, str]] = {
@@ -32,43 +31,43 @@ _SUGGESTIONS: Final[Mapping[str, str]] = {
 }
 
 
-async def file_issues(connection: Connection, actor: Actor, now: datetime, refused: Iterable[Draft]) -> None:
+async def file_issues(connection: Connection, org_id: str, now: datetime, refused: Iterable[Draft]) -> None:
     """File an issue for each refused draft, open again if it was filed before. Cost: at most four statements.
 
     The last thing a unit does: what follows in it counts as the server's own doing.
     """
-    issues = {_issue_id(actor, draft): _issue(actor, now, draft) for draft in refused}
+    issues = {_issue_id(draft): _issue(now, draft) for draft in refused}
     if not issues:
         return
-    states = await log.read_states(connection, actor.org_id, [(ISSUE.table, id) for id in issues])
+    states = await log.read_states(connection, org_id, [(ISSUE.table, id) for id in issues])
     known = {id for (_, id), state in states.items() if state.row is not None}
     fresh = {id: row for id, row in issues.items() if id not in known}
     again = {id: row for id, row in issues.items() if id in known and _closed(states[ISSUE.table, id].row)}
     await act_as_server(connection)
     if fresh:
-        await rows.insert(connection, ISSUE, actor.org_id, fresh)
+        await rows.insert(connection, ISSUE, org_id, fresh)
     if again:
-        await rows.update(connection, ISSUE, actor.org_id, again)
+        await rows.update(connection, ISSUE, org_id, again)
 
 
 def _closed(row: Row | None) -> bool:
     return row is not None and row["state"] != "open"
 
 
-def _issue_id(actor: Actor, draft: Draft) -> str:
+def _issue_id(draft: Draft) -> str:
     """Name the refusal by what was refused, so that a repetition does not file it twice."""
     mutation = draft.mutation
-    what = [actor.user_id, mutation.table, mutation.id, mutation.operation.value, dict(mutation.values)]
+    what = [draft.origin.actor.user_id, mutation.table, mutation.id, mutation.operation.value, dict(mutation.values)]
     canonical = json.dumps(what, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:24]
 
 
-def _issue(actor: Actor, now: datetime, draft: Draft) -> Row:
-    mutation, first = draft.mutation, draft.faults[0]
+def _issue(now: datetime, draft: Draft) -> Row:
+    mutation, first, author = draft.mutation, draft.faults[0], draft.origin.actor.user_id
     fields = {field for fault in draft.faults for field in fault.fields}
     return {
         **ISSUE.empty(),
-        "author_id": actor.user_id,
+        "author_id": author,
         "table_name": mutation.table,
         "record_id": mutation.id,
         "kind": "refused",
@@ -81,8 +80,8 @@ def _issue(actor: Actor, now: datetime, draft: Draft) -> Row:
         "suggestion": _SUGGESTIONS.get(first.code, "Correct the fields that are named and save again."),
         "created_at": now,
         "updated_at": now,
-        "created_by": actor.user_id,
-        "updated_by": actor.user_id,
+        "created_by": SERVER,
+        "updated_by": SERVER,
     }
 
 

@@ -9,7 +9,8 @@ wherever it comes from (tests/unit/test_judge.py, tests/integration/test_rules_i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from functools import cache
+from typing import Final, TypeAlias
 
 from conflict.mutation import Key, Mutation, group
 from erp_core.catalogue import BY_NAME, ORDER
@@ -33,6 +34,7 @@ def judge_groups(drafts: Sequence[Draft], world: LoadedWorld) -> None:
 
 
 def _groups(drafts: Sequence[Draft]) -> Sequence[Sequence[Draft]]:
+    """Part drafts into documents with their children, each submission's apart; groups and members parents first."""
     by_key = {draft.mutation.key: draft for draft in drafts}
 
     def parent_of(mutation: Mutation) -> Key | None:
@@ -40,7 +42,8 @@ def _groups(drafts: Sequence[Draft]) -> Sequence[Sequence[Draft]]:
         row, parent = draft.after or draft.before, draft.entity.parent_entity
         if row is None or parent is None or row[parent[0]] is None:
             return None
-        return (BY_NAME[parent[1]].table, row[parent[0]])
+        above = (BY_NAME[parent[1]].table, row[parent[0]])
+        return above if above in by_key and by_key[above].origin is draft.origin else None
 
     def place(draft: Draft) -> int:
         return ORDER[draft.mutation.table]
@@ -107,15 +110,24 @@ def judge(draft: Draft, world: World) -> list[Violation]:
 
 # --- By how a field may change ----------------------------------------------------------------------------------------
 
+FieldCheck: TypeAlias = Callable[[Entity, Field, Row, Row | None], Iterator[Violation]]
+"""(entity, field, after, before) -> what is wrong with the field's new value."""
+
 
 def _by_field(entity: Entity, after: Row, before: Row | None) -> Iterator[Violation]:
-    for field in entity.fields:
+    for field, check in _checked_fields(entity):
         value = after[field.name]
-        if field.required and not field.derived and value is None:
+        if value is None and field.required:
             yield Violation("missing", f"{field.name} is needed.", (field.name,))
-        check = _CHECKS.get(field.change.kind)
         if check is not None and (before is None or value != before[field.name]):
             yield from check(entity, field, after, before)
+
+
+@cache
+def _checked_fields(entity: Entity) -> Sequence[tuple[Field, FieldCheck | None]]:
+    """Give the fields of which something is to be checked; once per entity, because every pushed record passes here."""
+    fields = ((field, _CHECKS.get(field.change.kind)) for field in entity.fields if not field.derived)
+    return [(field, check) for field, check in fields if field.required or check is not None]
 
 
 def _once(_: Entity, field: Field, __: Row, before: Row | None) -> Iterator[Violation]:
@@ -153,7 +165,7 @@ def _guarded(entity: Entity, field: Field, after: Row, before: Row | None) -> It
         yield Violation("wrong_state", sentence, (field.name,))
 
 
-_CHECKS: Final[Mapping[Kind, Callable[[Entity, Field, Row, Row | None], Iterator[Violation]]]] = {
+_CHECKS: Final[Mapping[Kind, FieldCheck]] = {
     Kind.ONCE: _once,
     Kind.LOCKED: _locked,
     Kind.TALLY: _tally,

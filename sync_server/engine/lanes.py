@@ -11,19 +11,25 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sync_server.engine.push import Conflict, PushAnswer, PushRequest, push, push_within
+from conflict.mutation import Key
+from sync_server.engine.draft import Submission
+from sync_server.engine.push import Conflict, PushAnswer, PushRequest, push, push_together
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
-from sync_server.store.unit_of_work import Busy, savepoint, shared_transaction
+from sync_server.store.unit_of_work import Busy, unit_of_work
 
 SMALL_PUSH_MAX: Final = 100
 """Mutations; a larger push has a transaction of its own, so that it does not make small ones wait."""
 
 SHARED_MAX: Final = 64
 """Pushes in one transaction: the last of them waits for all, about 100 ms at this number."""
+
+ABREAST_MAX: Final = 2
+"""Transactions of one lane under way in one process: while the database writes one, the next is read and judged."""
 
 WAITING_MAX: Final = 1_000
 """Pushes of one organisation that may wait; beyond it the server says that it is busy instead of growing."""
@@ -35,15 +41,15 @@ class TooManyWaiting(Busy):
 
 @dataclass(slots=True)
 class _Waiting:
-    actor: Actor
     request: PushRequest
+    submission: Submission
     answered: asyncio.Future[PushAnswer]
 
 
 @dataclass(slots=True)
 class _Lane:
     waiting: deque[_Waiting] = field(default_factory=deque)
-    moving: bool = False
+    moving: int = 0
 
 
 class Lanes:
@@ -60,24 +66,29 @@ class Lanes:
         lane = self._lanes.setdefault(actor.org_id, _Lane())
         if len(lane.waiting) >= WAITING_MAX:
             raise TooManyWaiting
-        one = _Waiting(actor, request, asyncio.get_running_loop().create_future())
+        one = _Waiting(request, request.submission(actor), asyncio.get_running_loop().create_future())
         lane.waiting.append(one)
-        if not lane.moving:
-            lane.moving = True
+        if lane.moving < ABREAST_MAX:
+            lane.moving += 1
             self._database.in_background(self._move(actor.org_id, lane))
         return await asyncio.shield(one.answered)
 
     async def _move(self, org_id: str, lane: _Lane) -> None:
         while lane.waiting:
-            together = [lane.waiting.popleft() for _ in range(min(SHARED_MAX, len(lane.waiting)))]
-            if len(together) == 1 or not await self._shared(together):
+            together = _take(lane.waiting)
+            if len(together) == 1 or not await self._shared(org_id, together):
                 await self._singly(together)
-        lane.moving = False
-        del self._lanes[org_id]
+        lane.moving -= 1
+        if not lane.moving:
+            del self._lanes[org_id]
 
-    async def _shared(self, together: list[_Waiting]) -> bool:
-        """Apply pushes in one transaction, a savepoint each. False: it failed as a whole, and nobody was answered."""
-        transaction = asyncio.create_task(self._transaction(together))
+    async def _shared(self, org_id: str, together: list[_Waiting]) -> bool:
+        """Apply pushes in one transaction. False: it failed as a whole, and nobody was answered."""
+
+        async def work(connection: Connection) -> Sequence[PushAnswer | Conflict]:
+            return await push_together(connection, org_id, [one.submission for one in together])
+
+        transaction = asyncio.create_task(unit_of_work(self._database, work))
         await asyncio.wait({transaction})
         if transaction.exception() is not None:
             return False  # tried singly, each member meets its own failure and no other's
@@ -85,22 +96,23 @@ class Lanes:
             _answer(one, answer)
         return True
 
-    async def _transaction(self, together: list[_Waiting]) -> list[PushAnswer | Conflict]:
-        async with shared_transaction(self._database) as connection:
-            return [await _within_savepoint(connection, one) for one in together]
-
     async def _singly(self, together: list[_Waiting]) -> None:
-        pushes = (push(self._database, one.actor, one.request) for one in together)
+        pushes = (push(self._database, one.submission.actor, one.request) for one in together)
         for one, answer in zip(together, await asyncio.gather(*pushes, return_exceptions=True), strict=True):
             _answer(one, answer)
 
 
-async def _within_savepoint(connection: Connection, one: _Waiting) -> PushAnswer | Conflict:
-    try:
-        async with savepoint(connection, one.actor, one.request.digest.hex()):
-            return await push_within(connection, one.actor, one.request)
-    except Conflict as conflict:
-        return conflict
+def _take(waiting: deque[_Waiting]) -> list[_Waiting]:
+    """Take pushes from the front that have no record in common; the first that has one waits for the next transaction."""
+    taken: list[_Waiting] = []
+    keys: set[Key] = set()
+    while waiting and len(taken) < SHARED_MAX:
+        own = {mutation.key for mutation in waiting[0].request.mutations}
+        if own & keys:
+            break
+        keys |= own
+        taken.append(waiting.popleft())
+    return taken
 
 
 def _answer(one: _Waiting, answer: PushAnswer | BaseException) -> None:

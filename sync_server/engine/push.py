@@ -15,16 +15,16 @@ Reads like the protocol (DESIGN.md §5):
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from conflict.merge import Outcome, Policy
-from conflict.mutation import Key, Mutation, Operation
+from conflict.mutation import Mutation, Operation
 from erp_core.values import Plain
 from sync_server.engine.apply import apply
-from sync_server.engine.draft import Draft, Verdict
+from sync_server.engine.draft import Draft, Submission, Verdict
 from sync_server.engine.holding import DELETED_MEANWHILE
 from sync_server.engine.inbox import file_issues
 from sync_server.engine.quarantine import POISON, find_poison
@@ -42,6 +42,9 @@ class PushRequest:
     mutations: Sequence[Mutation]
     digest: bytes
     holds_issues: bool
+
+    def submission(self, actor: Actor) -> Submission:
+        return Submission(actor, self.cursor or 0, self.digest, self.mutations, self.holds_issues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,56 +72,104 @@ class Conflict(Exception):
 
 
 async def push(database: Database, actor: Actor, request: PushRequest) -> PushAnswer:
-    """Apply a push. Raises `Conflict`, `unit_of_work.Busy`; then nothing was applied."""
+    """Apply a push in a transaction of its own. Raises `Conflict`, `unit_of_work.Busy`; then nothing was applied."""
+    submission = request.submission(actor)
 
-    async def work(connection: Connection) -> PushAnswer:
-        return await push_within(connection, actor, request)
+    async def work(connection: Connection) -> PushAnswer | Conflict:
+        return (await push_together(connection, actor.org_id, [submission]))[0]
 
-    async def careful_work(connection: Connection) -> PushAnswer:
-        poison = await find_poison(connection, actor, request.cursor, request.mutations)
-        return await push_within(connection, actor, request, poison)
+    async def careful_work(connection: Connection) -> PushAnswer | Conflict:
+        careful = replace(submission, poison=await find_poison(connection, submission))
+        return (await push_together(connection, actor.org_id, [careful]))[0]
 
     try:
-        return await unit_of_work(database, actor, work, push=request.digest.hex())
+        answer = await unit_of_work(database, work)
     except POISON:
-        return await unit_of_work(database, actor, careful_work, push=request.digest.hex())
+        answer = await unit_of_work(database, careful_work)
+    if isinstance(answer, Conflict):
+        raise answer
+    return answer
 
 
-async def push_within(
-    connection: Connection, actor: Actor, request: PushRequest, poison: frozenset[Key] = frozenset()
-) -> PushAnswer:
-    """Apply a push inside the caller's transaction, refusing the records in `poison`."""
-    earlier = await log.claim_receipt(connection, actor.org_id, actor.user_id, request.digest)
-    if earlier is not None:
-        return PushAnswer(earlier)
-    drafts = await apply(connection, actor, request.cursor, request.mutations, poison)
-    clashes = [clash for draft in drafts if (clash := _clash(draft, request)) is not None]
+async def push_together(
+    connection: Connection, org_id: str, submissions: Sequence[Submission]
+) -> Sequence[PushAnswer | Conflict]:
+    """Apply pushes of one organisation inside the caller's transaction; answer each, in their order.
+
+    No record may be in two of them. Of a push that is answered with a Conflict nothing is applied.
+    Cost: as `apply`, and three statements; one more for each push that keeps something back.
+    """
+    earlier = await log.claim_receipts(connection, org_id, [_receipt(one) for one in submissions])
+    fresh = [one for one in submissions if _receipt(one) not in earlier]
+    drafts = dict(zip(fresh, await apply(connection, org_id, fresh, must_resolve=_must_resolve), strict=True))
+    answers = {one: _answer(one, drafts[one]) for one in fresh}
+    await _settle(connection, org_id, drafts, answers)
+    return [answers[one] if one in answers else PushAnswer(earlier[_receipt(one)]) for one in submissions]
+
+
+def _receipt(submission: Submission) -> log.Receipt:
+    return (submission.actor.user_id, submission.digest)
+
+
+def _answer(submission: Submission, drafts: Sequence[Draft]) -> PushAnswer | Conflict:
+    clashes = [_clash(draft) for draft in drafts if draft.clashes]
     if clashes:
-        raise Conflict(clashes)
-    refused = [draft for draft in drafts if draft.verdict is Verdict.REFUSED]
+        return Conflict(clashes)
     kept_back: dict[str, list[str]] = defaultdict(list)
-    if request.holds_issues:
-        await file_issues(connection, actor, datetime.now(UTC), refused)
-    else:
-        for draft in refused:
-            kept_back[draft.mutation.table].append(draft.mutation.id)
-    await log.correct(connection, actor.org_id, actor.user_id, _corrections(drafts, request))
-    await log.keep_receipt(connection, actor.org_id, actor.user_id, request.digest, kept_back)
+    if not submission.holds_issues:
+        for draft in drafts:
+            if _refused(draft):
+                kept_back[draft.mutation.table].append(draft.mutation.id)
     return PushAnswer(kept_back)
 
 
-def _clash(draft: Draft, request: PushRequest) -> Clash | None:
-    """Tell what the phone must resolve in a draft. A created record is never a clash (push rule 2)."""
-    mutation = draft.mutation
-    if mutation.operation is not Operation.UPDATED:
-        return None
-    if draft.verdict is Verdict.REFUSED:
-        told = request.holds_issues or draft.faults[0].code != DELETED_MEANWHILE
-        return None if told else Clash(mutation.table, mutation.id, {})
-    both = [outcome for outcome in draft.outcomes if outcome.policy is not Policy.OURS]
-    if not both:
-        return None
-    return Clash(mutation.table, mutation.id, {outcome.column: _sides(draft, outcome) for outcome in both})
+async def _settle(
+    connection: Connection,
+    org_id: str,
+    drafts: Mapping[Submission, Sequence[Draft]],
+    answers: Mapping[Submission, PushAnswer | Conflict],
+) -> None:
+    """Write down what follows from the verdicts: corrections, answers to repetitions, issues."""
+    told = [draft for one in drafts.values() for draft in one if draft.origin.holds_issues]
+    others = [draft for one in drafts.values() for draft in one if not draft.origin.holds_issues]
+    await log.correct(connection, org_id, _corrections([*told, *(d for d in others if not _refused(d))]))
+    await log.drop_receipts(
+        connection, org_id, [_receipt(one) for one, a in answers.items() if isinstance(a, Conflict)]
+    )
+    for one, answer in answers.items():
+        if isinstance(answer, PushAnswer) and answer.kept_back:
+            await log.keep_receipt(connection, org_id, _receipt(one), answer.kept_back)
+    await file_issues(connection, org_id, datetime.now(UTC), [draft for draft in told if _refused(draft)])
+
+
+def _refused(draft: Draft) -> bool:
+    return draft.verdict is Verdict.REFUSED
+
+
+def _corrections(drafts: Iterable[Draft]) -> list[log.Correction]:
+    """Name the records that a phone now holds otherwise than the server and that did not move.
+
+    A record that was written moved and comes with the next pull anyway. One that is kept back stays unsent on the phone.
+    """
+    return [
+        log.Correction(draft.origin.actor.user_id, *draft.mutation.key, revive=draft.deletes)
+        for draft in drafts
+        if not draft.writes and draft.differs and draft.verdict is not Verdict.WITHHELD
+    ]
+
+
+def _must_resolve(draft: Draft) -> bool:
+    """Say whether the phone must resolve a draft that was merged, not judged. A created record never is one (push rule 2)."""
+    if draft.mutation.operation is not Operation.UPDATED:
+        return False
+    if _refused(draft):  # the record was deleted (push rule 3)
+        return not draft.origin.holds_issues and draft.faults[0].code == DELETED_MEANWHILE
+    return any(outcome.policy is not Policy.OURS for outcome in draft.outcomes)
+
+
+def _clash(draft: Draft) -> Clash:
+    both = {o.column: _sides(draft, o) for o in draft.outcomes if o.policy is not Policy.OURS}
+    return Clash(draft.mutation.table, draft.mutation.id, both)
 
 
 def _sides(draft: Draft, outcome: Outcome) -> Mapping[str, Plain]:
@@ -126,15 +177,3 @@ def _sides(draft: Draft, outcome: Outcome) -> Mapping[str, Plain]:
         return None if value is None else draft.entity.by_name[outcome.column].type.plain(value)
 
     return {"base": plain(outcome.base), "ours": plain(outcome.ours), "theirs": plain(outcome.theirs)}
-
-
-def _corrections(drafts: Sequence[Draft], request: PushRequest) -> Mapping[tuple[str, str], bool]:
-    """Name the records that the phone now holds otherwise than the server and that did not move.
-
-    A record that was written moved and comes with the next pull anyway. One that is kept back stays unsent on the phone.
-    """
-    return {
-        draft.mutation.key: draft.deletes
-        for draft in drafts
-        if not draft.writes and draft.differs and (draft.verdict is not Verdict.REFUSED or request.holds_issues)
-    }

@@ -13,15 +13,15 @@ Invariant: trying leaves no trace; a failure of the database itself is never bla
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import asyncpg
 import structlog
 
-from conflict.mutation import Key, Mutation
+from conflict.mutation import Key
 from sync_server.engine.apply import apply
-from sync_server.store.actor import Actor
+from sync_server.engine.draft import Submission
 from sync_server.store.database import Connection
 from sync_server.store.unit_of_work import trial
 
@@ -41,16 +41,16 @@ connections and time limits, which are nobody's fault."""
 log = structlog.get_logger(__name__)
 
 
-async def find_poison(
-    connection: Connection, actor: Actor, cursor: int | None, mutations: Iterable[Mutation]
-) -> frozenset[Key]:
+async def find_poison(connection: Connection, submission: Submission) -> frozenset[Key]:
     """Try each mutation alone and undo it; name the records that fail. Cost: a few statements per mutation."""
     poison = set()
-    for mutation in mutations:
+    for mutation in submission.mutations:
         try:
             async with trial(connection):
-                await apply(connection, actor, cursor, [mutation])
+                await apply(connection, submission.actor.org_id, [replace(submission, mutations=[mutation])])
         except POISON as failure:
+            if isinstance(failure, asyncpg.PostgresError):
+                failure.detail = None  # "Failing row contains …": business data stays out of the log
             log.error("record_quarantined", table=mutation.table, id=mutation.id, exc_info=failure)
             poison.add(mutation.key)
     return frozenset(poison)

@@ -34,12 +34,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change of a record: `row` is the record after it (None: deleted); `known`: the asked cursor covers it."""
+    """One change of a record: `row` is the record after it (None: deleted)."""
 
     position: int
     session: str | None
     row: Row | None
-    known: bool
 
 
 def read_payload(entity: Entity, payload: str) -> Row:
@@ -111,7 +110,7 @@ async def read_histories(
     for row in await connection.fetch(_HISTORIES, org_id, list(newest), cursor, HISTORY_MAX):
         entity, new = BY_TABLE[row["entity"]], row["new"]
         held = None if new is None else read_payload(entity, new)
-        event = Event(row["position"], row["session"], held, row["position"] <= cursor)
+        event = Event(row["position"], row["session"], held)
         histories.setdefault((row["entity"], row["record_id"]), []).append(event)
     return dict(histories)
 
@@ -122,54 +121,84 @@ WITH clock AS MATERIALIZED (
   ON CONFLICT (org_id) DO UPDATE SET seq = c.seq + excluded.seq RETURNING (c.epoch::bigint << 40) + c.seq AS top
 )
 INSERT INTO correction (org_id, user_id, position, entity, record_id, revive)
-SELECT $1, $2, k.top + 1 - t.n, t.entity, t.id, t.revive
-FROM clock k, unnest($3::text[], $4::text[], $5::boolean[]) WITH ORDINALITY AS t(entity, id, revive, n)
+SELECT $1, t.user_id, k.top + 1 - t.n, t.entity, t.id, t.revive
+FROM clock k, unnest($2::text[], $3::text[], $4::text[], $5::boolean[])
+  WITH ORDINALITY AS t(user_id, entity, id, revive, n)
 """
 
 
-async def correct(connection: Connection, org_id: str, user_id: str, keys: Mapping[Key, bool]) -> None:
-    """Have the records of `keys` sent again to the devices of `user_id`, though they did not move.
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A record to send again to the devices of `user_id`, though it did not move.
 
-    The value says whether the device destroyed its copy, so that it must be told to create it again.
+    `revive`: the device destroyed its copy, so it must be told to create it again.
     """
-    if keys:
-        await connection.execute(
-            _CORRECT, org_id, user_id, [table for table, _ in keys], [id for _, id in keys], list(keys.values())
-        )
+
+    user_id: str
+    table: str
+    id: str
+    revive: bool
 
 
-async def claim_receipt(
-    connection: Connection, org_id: str, user_id: str, digest: bytes
-) -> Mapping[str, Sequence[str]] | None:
-    """Claim a push by its digest, waiting for a first attempt that is still under way; give the answer that one got.
+async def correct(connection: Connection, org_id: str, corrections: Sequence[Correction]) -> None:
+    """Have records sent again. Cost: one statement, none if there is nothing to correct."""
+    if corrections:
+        columns = zip(*((c.user_id, c.table, c.id, c.revive) for c in corrections), strict=True)
+        await connection.execute(_CORRECT, org_id, *(list(column) for column in columns))
 
-    None: this is the first attempt. The claim, with an empty answer, commits or vanishes with the unit of work.
+
+Receipt: TypeAlias = tuple[str, bytes]
+"""(user_id, digest) of a push."""
+
+
+async def claim_receipts(
+    connection: Connection, org_id: str, receipts: Sequence[Receipt]
+) -> Mapping[Receipt, Mapping[str, Sequence[str]]]:
+    """Claim pushes, waiting for first attempts that are still under way; give the answers of those that were first.
+
+    What is not in the answer is a first attempt: its claim, with an empty answer, commits or vanishes with the unit of
+    work. Cost: one statement, a second one if there are repetitions.
     """
-    claimed = await connection.fetchval(
-        "INSERT INTO push_receipt (org_id, user_id, digest, answer) VALUES ($1, $2, $3, '{}')"
-        " ON CONFLICT DO NOTHING RETURNING true",
+    users, digests = [user for user, _ in receipts], [digest for _, digest in receipts]
+    claimed = await connection.fetch(
+        "INSERT INTO push_receipt (org_id, user_id, digest, answer)"
+        " SELECT $1, t.user_id, t.digest, '{}' FROM unnest($2::text[], $3::bytea[]) AS t(user_id, digest)"
+        " ORDER BY t.digest ON CONFLICT DO NOTHING RETURNING user_id, digest",
         org_id,
-        user_id,
-        digest,
+        users,
+        digests,
     )
-    if claimed:
-        return None
-    answer = await connection.fetchval(
-        "SELECT answer FROM push_receipt WHERE org_id = $1 AND user_id = $2 AND digest = $3", org_id, user_id, digest
+    repeated = set(receipts) - {(row["user_id"], row["digest"]) for row in claimed}
+    if not repeated:
+        return {}
+    found = await connection.fetch(
+        "SELECT user_id, digest, answer FROM push_receipt WHERE org_id = $1 AND digest = ANY($2)",
+        org_id,
+        [digest for _, digest in repeated],
     )
-    found: Mapping[str, Sequence[str]] = orjson.loads(answer)
-    return found
+    answers = {(row["user_id"], row["digest"]): orjson.loads(row["answer"]) for row in found}
+    return {receipt: answers[receipt] for receipt in repeated}
 
 
 async def keep_receipt(
-    connection: Connection, org_id: str, user_id: str, digest: bytes, answer: Mapping[str, Sequence[str]]
+    connection: Connection, org_id: str, receipt: Receipt, answer: Mapping[str, Sequence[str]]
 ) -> None:
     """Write down the answer that a repetition of this push will get, if it is not the empty one."""
-    if answer:
+    await connection.execute(
+        "UPDATE push_receipt SET answer = $4::json WHERE org_id = $1 AND user_id = $2 AND digest = $3",
+        org_id,
+        *receipt,
+        orjson.dumps(answer).decode(),
+    )
+
+
+async def drop_receipts(connection: Connection, org_id: str, receipts: Collection[Receipt]) -> None:
+    """Give claims back: nothing of these pushes was applied, and their repetition is to be tried anew."""
+    if receipts:
         await connection.execute(
-            "UPDATE push_receipt SET answer = $4::json WHERE org_id = $1 AND user_id = $2 AND digest = $3",
+            "DELETE FROM push_receipt p USING unnest($2::text[], $3::bytea[]) AS t(user_id, digest)"
+            " WHERE p.org_id = $1 AND p.user_id = t.user_id AND p.digest = t.digest",
             org_id,
-            user_id,
-            digest,
-            orjson.dumps(answer).decode(),
+            [user for user, _ in receipts],
+            [digest for _, digest in receipts],
         )

@@ -1,6 +1,6 @@
-"""The unit of work: one organisation, one actor, one transaction, done wholly or not at all.
+"""The unit of work: one organisation, one transaction, done wholly or not at all.
 
-Owns: begin, who the log says did it, retry, commit.
+Owns: begin, retry, commit, and who the log says did it.
 Must not know: what is written.
 Invariant: `work` has either committed exactly once or left no trace; a deadlock, a lost lock or a lost race runs it again
 from its first read, a bounded number of times (tests/integration/test_unit_of_work.py).
@@ -9,8 +9,9 @@ from its first read, a bounded number of times (tests/integration/test_unit_of_w
 from __future__ import annotations
 
 import asyncio
+import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, TypeVar
 
@@ -24,7 +25,7 @@ _Result = TypeVar("_Result")
 ATTEMPTS_MAX: Final = 6
 """With full jitter up to 2^n · 5 ms the last attempt starts within about 0.3 s: longer waits are the client's to make."""
 
-_LOST_RACES: Final = (
+LOST_RACES: Final = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
     asyncpg.SerializationError,
@@ -39,59 +40,28 @@ class Busy(Exception):
     """Every attempt at a unit of work lost its race; nothing was applied and the same request may be sent again."""
 
 
-async def unit_of_work(
-    database: Database, actor: Actor, work: Callable[[Connection], Awaitable[_Result]], *, push: str = ""
-) -> _Result:
+async def unit_of_work(database: Database, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
     """Run `work(connection)` in one transaction and commit it, shielded from cancellation.
 
     `work` may run several times: it must start from its own reads each time. Raises `Busy` after `ATTEMPTS_MAX`
     lost races, and whatever `work` raises, after rolling back.
     """
-    return await database.shielded(_attempts(database, actor, work, push))
+    return await database.shielded(_attempts(database, work))
 
 
-async def _attempts(
-    database: Database, actor: Actor, work: Callable[[Connection], Awaitable[_Result]], push: str
-) -> _Result:
+async def _attempts(database: Database, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
     for attempt in range(ATTEMPTS_MAX):
         if attempt:
             await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - jitter, not a secret
         try:
-            async with database.acquire() as connection:
-                return await _once(connection, actor, work, push)
-        except _LOST_RACES as lost:
+            async with (
+                database.acquire() as connection,
+                _between(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", "ROLLBACK"),
+            ):
+                return await work(connection)
+        except LOST_RACES as lost:
             last = lost
     raise Busy from last
-
-
-async def _once(
-    connection: Connection, actor: Actor, work: Callable[[Connection], Awaitable[_Result]], push: str
-) -> _Result:
-    # One round trip for BEGIN and the settings: a push of one record has few of them to spare.
-    async with _between(
-        connection, f"BEGIN ISOLATION LEVEL READ COMMITTED; {_acting(actor, push)}", "COMMIT", "ROLLBACK"
-    ):
-        return await work(connection)
-
-
-@asynccontextmanager
-async def shared_transaction(database: Database) -> AsyncIterator[Connection]:
-    """Lend a connection in one transaction for several units of one organisation, each within a `savepoint`."""
-    async with (
-        database.acquire() as connection,
-        _between(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", "ROLLBACK"),
-    ):
-        yield connection
-
-
-def savepoint(connection: Connection, actor: Actor, push: str) -> AbstractAsyncContextManager[None]:
-    """Run one unit of a shared transaction, in the name of `actor`; if it raises, it alone leaves no trace."""
-    return _between(
-        connection,
-        f"SAVEPOINT unit; {_acting(actor, push)}",
-        "RELEASE SAVEPOINT unit",
-        "ROLLBACK TO SAVEPOINT unit; RELEASE SAVEPOINT unit",
-    )
 
 
 def trial(connection: Connection) -> AbstractAsyncContextManager[None]:
@@ -112,12 +82,21 @@ async def _between(connection: Connection, begin: str, keep: str, undo: str) -> 
     await connection.execute(keep)
 
 
-def _acting(actor: Actor, push: str) -> str:
-    """Tell the capture triggers who does it; SET LOCAL ends with the transaction."""
-    return (
-        f"SET LOCAL cotton.actor = {quoted(actor.user_id)}; SET LOCAL cotton.session = {quoted(actor.session_id)};"
-        f" SET LOCAL cotton.push = {quoted(push)}"
+# --- Who did it -------------------------------------------------------------------------------------------------------
+
+
+async def attribute(connection: Connection, doers: Mapping[tuple[str, str], tuple[Actor, str]]) -> None:
+    """Tell the capture triggers who does what until the transaction ends: (table, id) -> (actor, push).
+
+    One doer for all is said once; several are said record by record. What the database does of itself (a cascade) is the
+    first one's doing.
+    """
+    (actor, push), *others = dict.fromkeys(doers.values())
+    by_record = (
+        {f"{table}/{id}": [a.user_id, a.session_id, p] for (table, id), (a, p) in doers.items()} if others else {}
     )
+    who = json.dumps(by_record) if by_record else ""
+    await connection.execute(_acting(actor.user_id, actor.session_id, push, who))
 
 
 SERVER: Final = "server"
@@ -126,7 +105,13 @@ SERVER: Final = "server"
 
 async def act_as_server(connection: Connection) -> None:
     """Let the rest of this unit be the server's own doing."""
-    await connection.execute(f"SET LOCAL cotton.actor = '{SERVER}'")
+    await connection.execute(_acting(SERVER, "", "", ""))
+
+
+def _acting(user: str, session: str, push: str, who: str) -> str:
+    # One round trip; SET takes no parameters, and SET LOCAL ends with the transaction.
+    said = {"cotton.actor": user, "cotton.session": session, "cotton.push": push, "cotton.who": who}
+    return "; ".join(f"SET LOCAL {name} = {quoted(value)}" for name, value in said.items())
 
 
 def quoted(text: str) -> str:
