@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from mobile.node import find_node, ready_sdk
-from mobile.replica import ClientThrows, Replica, read_schema
-from tests.acceptance.watermelondb.traces import Trace, make_trace
+from mobile.replica import ClientThrows, Column, Migration, Replica, read_schema
+from tests.acceptance.watermelondb.traces import Tables, Trace, make_trace
 
 TRACES = 150
 """Traces per adapter; they take two seconds."""
@@ -30,15 +30,21 @@ class AnswerLost(Exception):
 # --- Playing them to the device in Python -----------------------------------------------------------------------------
 
 
+def schema(tables: Tables) -> dict[str, tuple[Column, ...]]:
+    return read_schema({"tables": [{"name": name, "columns": columns} for name, columns in tables.items()]})
+
+
 class Player:
     """Plays one trace; it is the device's transport too, because answers and edits meanwhile stand in the same step."""
 
     def __init__(self, trace: Trace) -> None:
-        document = {"tables": [{"name": name, "columns": columns} for name, columns in trace["tables"].items()]}
         self.trace = trace
+        self.tables = trace["tables"]
         self.replica = Replica(
-            read_schema(document),
+            schema(self.tables),
             self,
+            migrations=(),
+            migrations_enabled_at=trace["migrationsEnabledAtVersion"],
             send_created_as_updated=trace["sendCreatedAsUpdated"],
             conflict_resolver=self.resolve,
             random=Random(0),
@@ -51,6 +57,13 @@ class Player:
         self, table: str, local: dict[str, Any], remote: Mapping[str, Any], resolved: dict[str, Any]
     ) -> dict[str, Any]:
         return {**resolved, **{column: remote[column] for column in self.trace["serverWins"] if column in remote}}
+
+    def upgrade(self) -> None:
+        later = self.trace["later"]
+        new = tuple(later["tables"].keys() - self.tables.keys())
+        self.tables = later["tables"]
+        columns = {"tasks": tuple(column["name"] for column in later["added"])}
+        self.replica.upgrade(schema(self.tables), 2, (Migration(2, tables=new, columns=columns),))
 
     def edit(self, edits: list[dict[str, Any]]) -> None:
         for edit in edits:
@@ -81,6 +94,9 @@ class Player:
     async def play(self) -> dict[str, Any]:
         threw = False
         for step in self.trace["steps"]:
+            if step["do"] == "upgrade":
+                self.upgrade()
+                continue
             if step["do"] != "sync":
                 self.edit([step])
                 continue
@@ -97,7 +113,7 @@ class Player:
                 "rows": sorted(self.replica.rows(table).values(), key=lambda row: str(row["id"])),
                 "deleted": sorted(self.replica.deleted(table)),
             }
-            for table in self.trace["tables"]
+            for table in self.tables
         }
         complaints = self.replica.complaints
         return {"asked": self.asked, "pushes": self.pushes, "threw": threw, "complaints": complaints, "disk": disk}

@@ -6,14 +6,15 @@ Must not know: either client. Invariant: the same source of chance gives the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 Trace = dict[str, Any]
 Lists = dict[str, list[Any]]
 
-TABLES: dict[str, list[dict[str, Any]]] = {
+Tables = dict[str, list[dict[str, Any]]]
+
+TABLES: Tables = {
     "tasks": [
         {"name": "name", "type": "string"},
         {"name": "note", "type": "string", "isOptional": True},
@@ -24,40 +25,50 @@ TABLES: dict[str, list[dict[str, Any]]] = {
     ],
     "projects": [{"name": "name", "type": "string"}],
 }
+LATER_TABLE, LATER_COLUMNS = "projects", ("weight", "seen")
+OLD_TABLES: Tables = {"tasks": [column for column in TABLES["tasks"] if column["name"] not in LATER_COLUMNS]}
+ADDED = [column for column in TABLES["tasks"] if column["name"] in LATER_COLUMNS]
 IDS = [f"r{n}" for n in range(6)]
 VALUES: list[Any] = ["", "a", "ginning", 0, 1, 2, -1.5, 1e300, 2**60, True, False, None]
 
 
 def make_trace(random: Random, adapter: str) -> Trace:
+    """Make a trace; some start as an older app, without a table and two columns, and are upgraded on the way."""
     clock = iter(range(1, 1000))
-    steps = [step for _ in range(random.randint(2, 8)) for step in make_round(random, clock)]
+    rounds = random.randint(2, 8)
+    upgrade = random.randrange(rounds) if random.random() < 0.3 else None
+    tables = TABLES if upgrade is None else OLD_TABLES
+    steps: list[dict[str, Any]] = []
+    for number in range(rounds):
+        if number == upgrade:
+            steps.append({"do": "upgrade"})
+            tables = TABLES
+        steps += [*make_edits(random, tables, 4), make_sync(random, tables, next(clock) * 10)]
     return {
         "adapter": adapter,
-        "tables": TABLES,
+        "tables": TABLES if upgrade is None else OLD_TABLES,
+        "later": {"tables": TABLES, "added": ADDED},
+        "migrationsEnabledAtVersion": random.choice([1, None]),
         "sendCreatedAsUpdated": random.random() < 0.2,
         "serverWins": random.choice([[], [], ["size"], ["name", "done"]]),
         "steps": steps,
     }
 
 
-def make_round(random: Random, clock: Iterator[int]) -> list[dict[str, Any]]:
-    return [*make_edits(random, 4), make_sync(random, next(clock) * 10)]
-
-
-def make_edits(random: Random, most: int) -> list[dict[str, Any]]:
+def make_edits(random: Random, tables: Tables, most: int) -> list[dict[str, Any]]:
     edits = []
     for _ in range(random.randint(0, most)):
         edit: dict[str, Any] = {"do": random.choice(["create", "update", "update", "delete"])}
-        edit["table"] = random.choice(list(TABLES))
+        edit["table"] = random.choice(list(tables))
         edit["id"] = random.choice(IDS)
         if edit["do"] != "delete":
-            columns = [column["name"] for column in TABLES[edit["table"]]]
+            columns = [column["name"] for column in tables[edit["table"]]]
             edit["values"] = {c: random.choice(VALUES) for c in random.sample(columns, random.randint(0, len(columns)))}
         edits.append(edit)
     return edits
 
 
-def make_sync(random: Random, timestamp: int) -> dict[str, Any]:
+def make_sync(random: Random, tables: Tables, timestamp: int) -> dict[str, Any]:
     answer: dict[str, Any] = {"timestamp": timestamp, "changes": {}}
     for table in ("tasks", "projects", "unheard_of"):
         if random.random() < 0.85:
@@ -72,8 +83,8 @@ def make_sync(random: Random, timestamp: int) -> dict[str, Any]:
     return {
         "do": "sync",
         "answer": answer,
-        "pulling": make_edits(random, 2) if random.random() < 0.3 else [],
-        "pushing": make_edits(random, 3) if random.random() < 0.5 else [],
+        "pulling": make_edits(random, tables, 2) if random.random() < 0.3 else [],
+        "pushing": make_edits(random, tables, 3) if random.random() < 0.5 else [],
         "pushed": random.choice([{}, {}, {}, {"experimentalRejectedIds": rejected}, None]),
     }
 

@@ -4,15 +4,19 @@
  * A trace is a list of edits and syncs with prepared answers, made from a seed by tests/acceptance/test_watermelondb.py, which
  * plays the same trace to `mobile/replica.py` and compares. A trace ends at the first sync at which the client throws.
  */
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 import { Model, appSchema, tableSchema } from '@nozbe/watermelondb'
 import type { Database } from '@nozbe/watermelondb'
 import type { ColumnSchema } from '@nozbe/watermelondb/Schema'
+import { addColumns, createTable, schemaMigrations } from '@nozbe/watermelondb/Schema/migrations'
+import type { MigrationStep } from '@nozbe/watermelondb/Schema/migrations'
 import { synchronize } from '@nozbe/watermelondb/sync'
 
-import { complaints, dump, open } from '../support/database'
-import type { Kind } from '../support/database'
+import { complaints, dump, open, upgrade } from '../support/database'
+import type { App, Kind } from '../support/database'
 import { create, remove, update } from '../support/edits'
 import type { Values } from '../support/edits'
 
@@ -20,13 +24,19 @@ type Edit =
   | { do: 'create' | 'update'; table: string; id: string; values: Values }
   | { do: 'delete'; table: string; id: string }
 type Sync = { do: 'sync'; answer: object; pulling: Edit[]; pushing: Edit[]; pushed: object | null }
+type Tables = Record<string, ColumnSchema[]>
 interface Trace {
   adapter: Kind
-  tables: Record<string, ColumnSchema[]>
+  tables: Tables
+  later: { tables: Tables; added: ColumnSchema[] }
+  migrationsEnabledAtVersion: number | null
   sendCreatedAsUpdated: boolean
   serverWins: string[]
-  steps: (Edit | Sync)[]
+  steps: (Edit | Sync | { do: 'upgrade' })[]
 }
+
+const folder = mkdtempSync(join(tmpdir(), 'cotton-traces-'))
+process.on('exit', () => rmSync(folder, { recursive: true }))
 
 // WatermelonDB checks on the next tick that what was prepared was also written; after a throw it was not. That is the throw
 // which the trace records already.
@@ -40,15 +50,35 @@ async function edit(database: Database, step: Edit): Promise<void> {
   else await remove(database, step.table, step.id)
 }
 
-async function play(trace: Trace): Promise<object> {
-  const tables = Object.entries(trace.tables).map(([name, columns]) => tableSchema({ name, columns }))
-  const modelClasses = tables.map(({ name }) => Object.assign(class extends Model {}, { table: name }))
-  const database = await open(trace.adapter, { schema: appSchema({ version: 1, tables }), modelClasses })
+function app(version: number, tables: Tables, steps: MigrationStep[]): App {
+  const schemas = Object.entries(tables).map(([name, columns]) => tableSchema({ name, columns }))
+  return {
+    schema: appSchema({ version, tables: schemas }),
+    migrations: schemaMigrations({ migrations: version > 1 ? [{ toVersion: version, steps }] : [] }),
+    modelClasses: schemas.map(({ name }) => Object.assign(class extends Model {}, { table: name })),
+  }
+}
+
+/** The app's second version: the tables and columns that the first one lacked. */
+function later({ tables, later: { tables: all, added } }: Trace): App {
+  const fresh = Object.entries(all).filter(([name]) => !(name in tables))
+  const created = fresh.map(([name, columns]) => createTable({ name, columns }))
+  return app(2, all, [...created, addColumns({ table: 'tasks', columns: added })])
+}
+
+async function play(trace: Trace, number: number): Promise<object> {
+  const isUpgraded = trace.steps.some((step) => step.do === 'upgrade')
+  const file = isUpgraded ? join(folder, `${number}`) : undefined
+  let database = await open(trace.adapter, app(1, trace.tables, []), file)
   const asked: unknown[] = []
   const pushes: unknown[] = []
   let threw = false
   complaints.length = 0
   for (const step of trace.steps) {
+    if (step.do === 'upgrade') {
+      database = await upgrade(database, later(trace))
+      continue
+    }
     if (step.do !== 'sync') {
       await edit(database, step)
       continue
@@ -56,6 +86,7 @@ async function play(trace: Trace): Promise<object> {
     const synced = synchronize({
       database,
       sendCreatedAsUpdated: trace.sendCreatedAsUpdated,
+      ...(trace.migrationsEnabledAtVersion ? { migrationsEnabledAtVersion: trace.migrationsEnabledAtVersion } : {}),
       conflictResolver: (_table, _local, remote, resolved) => {
         for (const column of trace.serverWins) if (column in remote) resolved[column] = remote[column]
         return resolved
@@ -84,7 +115,7 @@ async function play(trace: Trace): Promise<object> {
 async function main(): Promise<void> {
   const traces = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as Trace[]
   const results = []
-  for (const trace of traces) results.push(await play(trace))
+  for (const [number, trace] of traces.entries()) results.push(await play(trace, number))
   process.stdout.write(JSON.stringify(results), () => process.exit(0))
 }
 

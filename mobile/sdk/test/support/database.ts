@@ -63,6 +63,7 @@ interface Reopenable {
 export async function upgrade(database: Database, app: App): Promise<Database> {
   const { schema, migrations, modelClasses } = app
   const adapter = database.adapter.underlyingAdapter as unknown as Reopenable
+  await database.adapter.getLocal('opened') // LokiJS opens its disk in the background
   const driver = adapter._driver
   if (driver) await new Promise<void>((done) => driver.loki.saveDatabase(done)) // autosave is off: it would keep Node awake
   return new Database({ adapter: await adapter.testClone({ schema, migrations }), modelClasses })
