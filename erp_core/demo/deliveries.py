@@ -1,0 +1,147 @@
+"""What follows a trade: inspections of its lots and lorries with its bales.
+
+Owns: readings, weights and times that fit each other and the trade.
+Must not know: how the trade came about.
+Invariant: the lorries of a trade carry no more than its bales (tests/unit/test_demo.py).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, Final
+
+from erp_core.demo.documents import STAPLES, Deal
+from erp_core.demo.numbers import vehicle
+from erp_core.demo.places import BEYOND, Region, Town
+from erp_core.demo.reference import TODAY, location_id
+from erp_core.demo.rows import Pile
+from erp_core.entities.dispatch import DISPATCH
+from erp_core.entities.quality_inspection import QUALITY_INSPECTION
+
+LORRY_BALES: Final = 100
+"""What a ten-wheeler takes: 100 bales of about 170 kg are 17 t."""
+
+GRADES: Final = ("Superfine", "Fine", "Fully good", "Good")
+
+
+def inspect(pile: Pile, region: Region, deal: Deal, serial: int) -> None:
+    """Add an inspection or two of the trade's lot; drafts and cancelled trades have none."""
+    if deal.state in ("draft", "cancelled"):
+        return
+    for n in range(pile.rng.choice((1, 1, 2))):
+        _inspection(pile, region, deal, f"L{serial:06d}{'AB'[n]}")
+
+
+def _inspection(pile: Pile, region: Region, deal: Deal, lot_number: str) -> None:
+    rng = pile.rng
+    first = rng.randint(1, 9_000)
+    state = rng.choices(("draft", "submitted", "accepted", "disputed"), (2, 3, 6, 1))[0]
+    hvi = rng.random() < 0.6
+    latitude, longitude = _near(rng, deal.seller.town)
+    pile.add(
+        QUALITY_INSPECTION,
+        trade_id=deal.id,
+        availability_id=deal.lot,
+        lot_number=lot_number,
+        bale_numbers=tuple(sorted(str(first + i) for i in range(rng.randint(3, 8)))),
+        inspector_id=rng.choice(region.agents) if region.agents else "manager",
+        location_id=location_id("gin", deal.seller.town),
+        latitude=latitude,
+        longitude=longitude,
+        **_readings(rng, deal.variety, hvi),
+        method="hvi" if hvi else "hand",
+        inspected_at=moment(rng, min(deal.agreed_on + timedelta(days=rng.randint(0, 6)), TODAY)),
+        state=state,
+    )
+
+
+def _readings(rng: Random, variety: str, hvi: bool) -> dict[str, Any]:
+    """Draw readings about what the variety grows to; colour and short fibres only come from an instrument."""
+    least, most = STAPLES[variety]
+    readings: dict[str, Any] = {
+        "staple_mm": _between(rng, least - Decimal("0.3"), most, 1),
+        "micronaire": _between(rng, Decimal("3.30"), Decimal("4.80"), 2),
+        "moisture_pct": _between(rng, Decimal("6.00"), Decimal("8.80"), 2),
+        "trash_pct": _between(rng, Decimal("1.50"), Decimal("3.80"), 2),
+        "grade": rng.choice(GRADES),
+    }
+    readings["result"] = _result(least, readings)
+    if hvi:
+        readings |= {
+            "strength_g_tex": _between(rng, Decimal("26.0"), Decimal("34.0"), 1),
+            "rd": _between(rng, Decimal("70.0"), Decimal("79.0"), 1),
+            "plus_b": _between(rng, Decimal("7.0"), Decimal("10.5"), 1),
+            "short_fibre_index": _between(rng, Decimal("5.0"), Decimal("11.0"), 1),
+        }
+    return readings
+
+
+def _result(staple: Decimal, readings: dict[str, Any]) -> str:
+    short = staple - readings["staple_mm"]
+    off = short > 0 or readings["trash_pct"] > Decimal("3.50") or readings["moisture_pct"] > Decimal("8.50")
+    return "allowance" if off else "pass"
+
+
+def dispatch(pile: Pile, region: Region, deal: Deal, transporters: list[str]) -> None:
+    """Add the lorries of a trade: all of a completed one, some of one in delivery, a planned one of some confirmed ones."""
+    if deal.state == "completed":
+        left, states = deal.bales, ("delivered", "delivered", "delivered", "short")
+    elif deal.state in ("in_delivery", "disputed"):
+        left, states = deal.bales * pile.rng.randint(3, 9) // 10, ("loaded", "in_transit", "delivered")
+    elif deal.state == "confirmed" and pile.rng.random() < 0.4:
+        left, states = min(deal.bales // 2, LORRY_BALES), ("planned",)
+    else:
+        return
+    while left > 0:
+        bales = min(left, LORRY_BALES)
+        _lorry(pile, region, deal, bales, pile.rng.choice(states), transporters)
+        left -= bales
+
+
+def _lorry(pile: Pile, region: Region, deal: Deal, bales: int, state: str, transporters: list[str]) -> None:
+    rng = pile.rng
+    _, _, to_town, _ = rng.choice(BEYOND)
+    values: dict[str, Any] = {}
+    if state != "planned":
+        tare = Decimal(rng.randint(9_200, 10_600)).quantize(Decimal("0.01"))
+        net = (Decimal(bales) * _between(rng, Decimal("165.00"), Decimal("172.00"), 2)).quantize(Decimal("0.01"))
+        loaded = moment(rng, min(deal.agreed_on + timedelta(days=rng.randint(0, 8)), TODAY - timedelta(days=2)))
+        values = {"lr_number": f"LR{rng.randint(100_000, 999_999)}", "eway_bill": str(rng.randint(10**11, 10**12 - 1))}
+        values |= {"gross_kg": tare + net, "tare_kg": tare, "net_kg": net, "loaded_at": loaded}
+        if state != "loaded":
+            values["departed_at"] = loaded + timedelta(minutes=rng.randint(30, 240))
+            values["latitude"], values["longitude"] = _near(rng, deal.seller.town if state == "in_transit" else to_town)
+        if state in ("delivered", "short"):
+            values["arrived_at"] = values["departed_at"] + timedelta(hours=rng.randint(6, 30))
+    pile.add(
+        DISPATCH,
+        trade_id=deal.id,
+        transporter_id=rng.choice(transporters),
+        vehicle_number=vehicle(rng, region.vehicle_prefixes),
+        bales=bales,
+        from_location_id=location_id("gin", deal.seller.town),
+        to_location_id=location_id("far", to_town),
+        state=state,
+        **values,
+    )
+
+
+def moment(rng: Random, on: date) -> datetime:
+    """Draw a whole minute of working time in India, 9 to 18 o'clock, of a day."""
+    return datetime.combine(on, time(3, 30), tzinfo=UTC) + timedelta(minutes=rng.randint(0, 9 * 60))
+
+
+def _between(rng: Random, least: Decimal, most: Decimal, places: int) -> Decimal:
+    scale = 10**places
+    return Decimal(rng.randint(int(least * scale), int(most * scale))).scaleb(-places)
+
+
+def _near(rng: Random, town: Town) -> tuple[Decimal, Decimal]:
+    """Draw a place within about 3 km of the town."""
+    latitude, longitude = (Decimal(text) for text in (town.latitude, town.longitude))
+    return (
+        latitude + Decimal(rng.randint(-27_000, 27_000)).scaleb(-6),
+        longitude + Decimal(rng.randint(-27_000, 27_000)).scaleb(-6),
+    )

@@ -1,0 +1,236 @@
+"""Reference data of the demo organisation: itself, branches, units, commodities, varieties, places, settings.
+
+Owns: facts of law and standard, each with its source and date beside it.
+Must not know: partners and documents.
+Invariant: weights agree with the units (1 candy = 784 lb); every id is fixed, so that a demo that grows finds them
+(tests/unit/test_demo.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from random import Random
+from typing import Final
+
+from erp_core.demo.names import ENDINGS
+from erp_core.demo.numbers import geohash, gstin, pan
+from erp_core.demo.places import BEYOND, REGIONS, Region, Town
+from erp_core.demo.rows import Pile
+from erp_core.entities.branch import BRANCH
+from erp_core.entities.commodity import COMMODITY
+from erp_core.entities.location import LOCATION
+from erp_core.entities.organisation import ORGANISATION
+from erp_core.entities.setting import SETTING
+from erp_core.entities.unit import UNIT
+from erp_core.entities.variety import VARIETY
+
+ORG_ID: Final = "DemoCottonHouse1"
+OTHER_ORG_ID: Final = "OtherTraderDemo2"
+TODAY: Final = date(2026, 11, 23)
+SEASON_BEGINS: Final = date(2026, 10, 1)
+SEASON_ENDS: Final = date(2027, 9, 30)
+CROP_YEAR: Final = "2026-27"
+
+UNITS: Final = (
+    # code, name, dimension, factor to the base unit of its dimension (kg, mm, bale, %, INR)
+    ("kg", "Kilogram", "mass", "1"),
+    ("quintal", "Quintal (100 kg)", "mass", "100"),
+    ("tonne", "Tonne (1 000 kg)", "mass", "1000"),
+    ("candy", "Candy (784 lb)", "mass", "355.616"),  # 784 × 0.45359237 kg = 355.616…; 355.62 in the trade's tables
+    ("maund20", "Maund of 20 kg (Gujarat)", "mass", "20"),
+    ("mm", "Millimetre", "length", "1"),
+    ("bale", "Bale (about 170 kg lint)", "count", "1"),
+    ("bag", "Bag", "count", "1"),
+    ("pct", "Per cent", "percentage", "1"),
+    ("inr", "Indian rupee", "currency", "1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CommodityFact:
+    """A commodity, its HSN heading and GST rate (central and state halves together, per cent).
+
+    `source` says where both stand. All four read on 2026-11-23 in the stored copies of cleartax.in ("GST rates & HSN code
+    5201"), busy.in ("New GST Rate for HSN Code 5201": old 5 %, new 5 %) and gtx.kredx.com (1207 20: 5 %).
+    """
+
+    key: str
+    name: str
+    category: str
+    hsn: str
+    units: tuple[str, str, str]
+    standard_weight_kg: str | None
+    gst_rate_pct: str
+    grades: tuple[str, ...]
+    source: str
+
+
+COMMODITIES: Final = (
+    CommodityFact(
+        *("lint", "Cotton lint", "lint", "5201", ("kg", "bale", "candy"), "170.000", "5.00"),
+        ("Fine", "Fully good", "Good", "Superfine"),
+        "Notification 1/2017-Central Tax (Rate), 28 June 2017, Schedule I, cotton, not carded or combed: 5 %",
+    ),
+    CommodityFact(
+        *("kapas", "Kapas (seed cotton)", "seed_cotton", "5201", ("kg", "quintal", "quintal"), "100.000", "5.00"),
+        ("A", "B", "C"),
+        "As lint; from a farmer the buyer pays the tax (Notification 43/2017-Central Tax (Rate), 14 November 2017)",
+    ),
+    CommodityFact(
+        *("seed", "Cotton seed", "cotton_seed", "1207", ("kg", "quintal", "quintal"), "100.000", "5.00"),
+        ("Oil mill", "Feed"),
+        "Notification 1/2017-Central Tax (Rate), Schedule I, oil seeds other than of seed quality: 5 %",
+    ),
+    CommodityFact(
+        *("waste", "Cotton waste", "waste", "5202", ("kg", "bale", "candy"), "170.000", "5.00"),
+        ("Comber noil", "Flat strips", "Licker-in"),
+        "Notification 1/2017-Central Tax (Rate), Schedule I, cotton waste with yarn waste and garnetted stock: 5 %",
+    ),
+)
+
+VARIETIES: Final = (
+    # name, staple from and to in mm
+    ("Shankar-6", "27.5", "29.5"),
+    ("J-34", "25.5", "27.5"),
+    ("MCU-5", "31.0", "33.0"),
+    ("DCH-32", "34.0", "36.0"),
+    ("Bunny/Brahma", "29.0", "31.5"),
+    ("V-797", "21.0", "23.5"),
+    ("Suvin", "37.0", "39.0"),
+)
+
+SETTINGS: Final = (
+    # key, value
+    ("season", CROP_YEAR),
+    ("season.begins", SEASON_BEGINS.isoformat()),
+    ("season.ends", SEASON_ENDS.isoformat()),
+    ("dispatch.tolerance_pct", "0"),
+    ("price.unit", "INR/candy"),
+    ("bale.standard_kg", "170"),
+)
+
+
+def unit_id(code: str) -> str:
+    """Give the id of the unit `code`."""
+    return _fixed("Unit", code)
+
+
+def commodity_id(key: str) -> str:
+    """Give the id of the commodity `key` of COMMODITIES."""
+    return _fixed("Goods", key)
+
+
+def variety_id(name: str) -> str:
+    """Give the id of a variety of lint."""
+    return _fixed("Var", name)
+
+
+def location_id(kind: str, town: Town) -> str:
+    """Give the id of the place of this kind in `town`."""
+    return _fixed(
+        {"market_yard": "Yard", "gin": "Gin", "warehouse": "Whse", "office": "Off"}.get(kind, "Far"), town.name
+    )
+
+
+def _fixed(prefix: str, name: str) -> str:
+    """Make 16 letters and digits that stay the same in every demo.
+
+    >>> _fixed("Unit", "kg")
+    'Unitkg0000000000'
+    """
+    return (prefix + "".join(c for c in name if c.isalnum())).ljust(16, "0")[:16]
+
+
+def reference_data(seed: int) -> Pile:
+    """Make the demo organisation and everything its documents refer to; about 110 rows."""
+    pile = Pile(Random(f"{seed}/reference"), TODAY)  # noqa: S311 - demo data
+    own_pan = pan(1, ENDINGS["private"][1], "S", pile.rng)
+    pile.add(
+        *(ORGANISATION, ORG_ID),
+        legal_name="Shvet Kapas Trading Private Limited",
+        cin="U51909GJ2011PTC064213",
+        pan=own_pan,
+        gstin=gstin("24", own_pan),
+        registered_address="Dhebar Road, Rajkot 360001, Gujarat",
+    )
+    for region in REGIONS:
+        _branch(pile, region, own_pan)
+    _goods(pile)
+    for region in REGIONS:
+        _places(pile, region)
+    for name, kind, town, state in BEYOND:
+        _place(pile, name, kind, town, state)
+    for key, value in SETTINGS:
+        pile.add(SETTING, _fixed("Set", key), scope="org", scope_id=ORG_ID, key=key, value=value)
+    pile.derive()
+    return pile
+
+
+def _branch(pile: Pile, region: Region, own_pan: str) -> None:
+    pile.add(
+        *(BRANCH, region.branch_id),
+        code=region.code,
+        name=region.branch,
+        gstin=gstin(region.state_code, own_pan),
+        state=region.state,
+        address=region.office,
+    )
+    key = ("desk.phone", f"+91 281 24{int(region.state_code):02d}100")
+    pile.add(
+        SETTING, _fixed("SetDesk", region.code), scope="branch", scope_id=region.branch_id, key=key[0], value=key[1]
+    )
+
+
+def _goods(pile: Pile) -> None:
+    for code, name, dimension, factor in UNITS:
+        exact = Decimal(factor).quantize(Decimal("0.000001"))
+        pile.add(UNIT, unit_id(code), code=code, name=name, dimension=dimension, factor_to_base=exact)
+    for fact in COMMODITIES:
+        base, trade, rate = map(unit_id, fact.units)
+        pile.add(
+            *(COMMODITY, commodity_id(fact.key)),
+            name=fact.name,
+            category=fact.category,
+            hsn=fact.hsn,
+            base_unit_id=base,
+            trade_unit_id=trade,
+            rate_unit_id=rate,
+            standard_weight_kg=None if fact.standard_weight_kg is None else Decimal(fact.standard_weight_kg),
+            gst_rate_pct=Decimal(fact.gst_rate_pct),
+            grades=tuple(sorted(fact.grades)),
+        )
+    for name, least, most in VARIETIES:
+        pile.add(
+            *(VARIETY, variety_id(name)),
+            commodity_id=commodity_id("lint"),
+            name=name,
+            staple_min_mm=Decimal(least),
+            staple_max_mm=Decimal(most),
+        )
+
+
+def _places(pile: Pile, region: Region) -> None:
+    _place(pile, f"{region.branch} Branch Office", "office", region.towns[0], region.state)
+    for town in region.towns:
+        _place(pile, f"APMC {town.name} Cotton Yard", "market_yard", town, region.state)
+        _place(pile, f"{town.name} Gin", "gin", town, region.state)
+    for town in region.towns[:4]:
+        _place(pile, f"{town.name} Warehouse", "warehouse", town, region.state)
+
+
+def _place(pile: Pile, name: str, kind: str, town: Town, state: str) -> None:
+    latitude, longitude = Decimal(town.latitude), Decimal(town.longitude)
+    pile.add(
+        *(LOCATION, location_id(kind, town)),
+        name=name,
+        kind=kind,
+        address=f"{name}, {town.name} {town.pincode}",
+        pincode=town.pincode,
+        district=town.district,
+        state=state,
+        latitude=latitude,
+        longitude=longitude,
+        geohash=geohash(latitude, longitude),
+    )

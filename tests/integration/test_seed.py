@@ -1,0 +1,163 @@
+"""Seeding a real database: the demo is whole, goes on where it stopped, and its people can log in."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from erp_core.catalogue import ENTITIES
+from erp_core.demo.reference import ORG_ID, OTHER_ORG_ID
+from sync_server.operate import seed as seeding
+from sync_server.operate.seed import LOGINS, PASSWORD, USERS, seed_database, seed_demo
+from sync_server.store.database import Database
+from tests.harness.servers import Server
+
+
+async def counts(url: str, org_id: str = ORG_ID) -> dict[str, int]:
+    connection = await asyncpg.connect(url)
+    try:
+        return {
+            entity.table: await connection.fetchval(f"SELECT count(*) FROM {entity.table} WHERE org_id = $1", org_id)
+            for entity in ENTITIES
+        }
+    finally:
+        await connection.close()
+
+
+async def test_the_demo_has_about_as_many_records_as_asked_for(database_url: str) -> None:
+    told: list[int] = []
+
+    report = await seed_demo(database_url, records=9_000, progress=told.append)
+
+    found = await counts(database_url)
+    note = 1
+    assert sum(found.values()) == report.records + note == report.made + note
+    assert 9_000 <= report.records <= 9_100
+    assert all(number for table, number in found.items() if table != "sync_issues"), found
+    assert told == sorted(told)
+    assert told[-1] == report.records
+
+
+async def test_the_second_organisation_is_tiny(demo_url: str) -> None:
+    assert sum((await counts(demo_url, OTHER_ORG_ID)).values()) == 2
+
+
+@pytest.mark.parametrize("username", list(LOGINS))
+async def test_every_demo_user_can_log_in(demo_server: Server, username: str) -> None:
+    assert await demo_server.login(username, PASSWORD)
+
+
+async def test_branches_of_the_users_are_branches_of_the_demo(demo_url: str) -> None:
+    connection = await asyncpg.connect(demo_url)
+    try:
+        branches = {row["id"]: row["name"] for row in await connection.fetch("SELECT id, name FROM branches")}
+        people = await connection.fetch("SELECT username, branch_id FROM app_user WHERE branch_id IS NOT NULL")
+    finally:
+        await connection.close()
+    assert {row["username"]: branches[row["branch_id"]] for row in people} == {
+        "agent1": "Rajkot",
+        "agent2": "Rajkot",
+        "agent3": "Rajkot",
+        "agent4": "Akola",
+    }
+
+
+async def test_seeding_again_changes_nothing(demo_url: str) -> None:
+    before = await counts(demo_url)
+
+    again = await seed_demo(demo_url, records=300)
+
+    assert (again.made, again.users) == (0, 0)
+    assert await counts(demo_url) == before
+
+
+async def test_a_demo_grows_to_what_it_would_have_been(demo_url: str, database_url: str) -> None:
+    await seed_demo(demo_url, records=1_000, seed=99)
+    await seed_demo(database_url, records=1_000)
+
+    assert await _ids(demo_url) == await _ids(database_url)
+
+
+async def test_growing_does_not_bring_back_what_was_deleted(demo_url: str) -> None:
+    connection = await asyncpg.connect(demo_url)
+    try:
+        await connection.execute("DELETE FROM requirements")
+        await connection.execute("DELETE FROM app_user WHERE username = 'agent2'")
+    finally:
+        await connection.close()
+
+    report = await seed_demo(demo_url, records=300)
+
+    assert (await counts(demo_url))["requirements"] == 0
+    assert report.users == 1, "a demo login that is missing is made"
+
+
+async def test_without_demo_users_nobody_can_log_in(database_url: str) -> None:
+    report = await seed_demo(database_url, records=0, demo_users=False)
+
+    connection = await asyncpg.connect(database_url)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM app_user") == 0
+    finally:
+        await connection.close()
+    assert report.users == 0
+    assert (await seed_demo(database_url, records=0)).users == len(USERS)
+
+
+async def test_an_interrupted_seeding_is_completed(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(Exception):
+        pass
+
+    def killed(_records: int) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        await seed_demo(database_url, records=9_000, progress=killed)
+    report = await seed_demo(database_url, records=9_000)
+
+    assert sum((await counts(database_url)).values()) == report.records + 1
+    assert report.records >= 9_000
+
+
+async def test_two_processes_that_seed_at_once_make_one_demo(database_url: str, database: Database) -> None:
+    reports = await asyncio.gather(*(seed_database(database, records=9_000) for _ in range(3)))
+
+    assert {report.records for report in reports} == {sum((await counts(database_url)).values()) - 1}
+    assert sum(report.users for report in reports) == len(USERS)
+
+
+async def test_an_organisation_that_lost_its_note_is_left_alone(demo_url: str) -> None:
+    connection = await asyncpg.connect(demo_url)
+    try:
+        await connection.execute("DELETE FROM settings WHERE key = 'demo.seeded'")
+    finally:
+        await connection.close()
+    before = await counts(demo_url)
+
+    report = await seed_demo(demo_url, records=2_000)
+
+    assert report.made == 0
+    assert await counts(demo_url) == before
+
+
+async def _ids(url: str) -> dict[str, list[str]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return {
+            entity.table: [
+                row["id"]
+                for row in await connection.fetch(
+                    f"SELECT id FROM {entity.table} WHERE org_id = $1 ORDER BY id", ORG_ID
+                )
+            ]
+            for entity in ENTITIES
+        }
+    finally:
+        await connection.close()
+
+
+def test_the_logins_are_the_promised_ones() -> None:
+    assert list(LOGINS) == ["agent1", "agent2", "agent3", "agent4", "manager", "admin", "other"]
+    assert seeding.PASSWORD == "cotton-demo"
