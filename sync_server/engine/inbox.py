@@ -9,7 +9,6 @@ the same refusal, pushed again, is the same issue (tests/integration/test_inbox.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
@@ -57,9 +56,9 @@ def _closed(row: Row | None) -> bool:
 def _issue_id(draft: Draft) -> str:
     """Name the refusal by what was refused, so that a repetition does not file it twice."""
     mutation = draft.mutation
-    what = [draft.origin.actor.user_id, mutation.table, mutation.id, mutation.operation.value, dict(mutation.values)]
-    canonical = json.dumps(what, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:24]
+    values = sorted(mutation.values.items())  # plain scalars, so that equal ones are written equally
+    what = (draft.origin.actor.user_id, mutation.table, mutation.id, mutation.operation.value, values)
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:24]
 
 
 def _issue(now: datetime, draft: Draft) -> Row:

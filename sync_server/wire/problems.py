@@ -45,7 +45,6 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "malformed_json": Code(400, "The body is not valid JSON", "Correct the JSON at the line and column that the detail names."),
     "duplicate_key": Code(400, "A JSON object has a key twice", "Keep one of the two members: which is meant cannot be known."),
     "number_not_finite": Code(400, "A number is not finite", "Send numbers that a double can hold, not NaN or infinity."),
-    "number_too_large": Code(400, "A whole number is too large", "Send whole numbers between -(2^53 - 1) and 2^53 - 1."),
     "unsafe_text": Code(400, "A string holds a character that cannot be stored", "Remove NUL characters and lone surrogates."),
     "string_too_long": Code(400, "A string is too long", "Send strings of at most 1 000 000 bytes."),
     "too_deep": Code(400, "The JSON is nested too deeply", "Send at most 32 levels of arrays and objects."),
