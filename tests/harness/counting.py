@@ -1,0 +1,33 @@
+"""A database that counts: every statement that a test's requests execute.
+
+Owns: a `Database` whose connections report their statements through asyncpg's query logger.
+Must not know: what the statements are for.
+Invariant: a statement is counted when it is executed, BEGIN and COMMIT included; COPY is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sync_server.store.database import Connection, Database
+
+
+class CountingDatabase(Database):
+    """`statements` holds what was executed since the last `clear()` of it."""
+
+    statements: list[str]
+
+    @classmethod
+    async def open(cls, url: str, **settings: Any) -> CountingDatabase:
+        opened = await super().open(url, **settings)
+        assert isinstance(opened, cls)
+        opened.statements = []
+        return opened
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        async with super().acquire() as connection:
+            with connection.query_logger(lambda record: self.statements.append(record.query)):
+                yield connection
