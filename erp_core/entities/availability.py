@@ -1,9 +1,17 @@
-"""A seller's lot on offer."""
+"""The availability: a seller's lot on offer.
+
+Owns: its declaration and its rules.
+Must not know: trades; they check against it.
+Invariant: bales reserved and sold never exceed those offered (tests/unit/test_availability.py).
+"""
 
 from __future__ import annotations
 
+import re
+
 from erp_core.language import GUARDED, ONCE, Entity, Field, States, tally
-from erp_core.values import Choice, Day, Document, Integer, Number, Reference, Row, Text
+from erp_core.values import Choice, Day, Document, Reference, Row, Text
+from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
 
 STATES = States(
     "state",
@@ -35,13 +43,13 @@ AVAILABILITY = Entity(
         Field("location_id", Reference("location")),
         Field("commodity_id", Reference("commodity"), required=True),
         Field("variety_id", Reference("variety")),
-        Field("crop_year", Text(7), required=True),
-        Field("bales_offered", Integer(1, 1_000_000), ONCE, required=True),
-        Field("bales_reserved", Integer(0, 1_000_000), tally(0, _offered), required=True, default=0),
-        Field("bales_sold", Integer(0, 1_000_000), tally(0, _offered), required=True, default=0),
-        Field("asking_price_per_candy", Number(12, 2, "INR/candy"), required=True),
+        Field("crop_year", Text(7, re.compile("20[0-9]{2}-[0-9]{2}"), "2026-27"), required=True),
+        Field("bales_offered", BALES, ONCE, required=True),
+        Field("bales_reserved", BALE_COUNT, tally(0, _offered), required=True, default=0),
+        Field("bales_sold", BALE_COUNT, tally(0, _offered), required=True, default=0),
+        Field("asking_price_per_candy", PRICE_PER_CANDY, required=True),
         Field("price_kind", Choice(("fixed", "negotiable", "on_call")), required=True, default="negotiable"),
-        Field("quality", Document()),
+        Field("quality", Document(), help='what the seller says of it: {"staple_mm": "28.5-29", "micronaire": "4.1"}'),
         Field("delivery_terms", Text(200)),
         Field("payment_terms", Text(200)),
         Field("valid_until", Day()),

@@ -1,9 +1,15 @@
-"""A branch of the organisation; its code is given once."""
+"""The branch: an office of the organisation with its own people, books and tax registration.
+
+Owns: its declaration and its rules.
+Must not know: what reads it.
+Invariant: a branch keeps its code for ever (tests/unit/test_reference_data.py).
+"""
 
 from __future__ import annotations
 
 from erp_core.language import ONCE, Entity, Field, Phone
 from erp_core.values import Flag, Text
+from erp_core.vocabulary import GSTIN, STATE
 
 BRANCH = Entity(
     name="branch",
@@ -13,8 +19,8 @@ BRANCH = Entity(
     fields=(
         Field("code", Text(20), ONCE, required=True, unique=True),
         Field("name", Text(120), required=True),
-        Field("gstin", Text(15)),
-        Field("state", Text(60), required=True),
+        Field("gstin", GSTIN),
+        Field("state", STATE, required=True),
         Field("address", Text(500)),
         Field("is_active", Flag(), required=True, default=True),
     ),

@@ -1,11 +1,17 @@
-"""A business partner: buyer, seller, ginner, broker, transporter."""
+"""The business partner: whoever we buy from, sell to or work with.
+
+Owns: its declaration and its rules.
+Must not know: who may approve (identity), trades (they write the exposure).
+Invariant: one person of law is one partner: PAN, GSTIN and phone are held once (tests/unit/test_business_partner.py).
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from erp_core.language import BAG, DERIVED, GUARDED, PROSE, Entity, Field, States, locked
-from erp_core.values import Choice, Number, Reference, Row, Text, Words
+from erp_core.values import Choice, Reference, Row, Text, Words
+from erp_core.vocabulary import GSTIN, PAN, PHONE_NUMBER, PINCODE, RUPEES, STATE, USER_ID
 
 KINDS = ("buyer", "seller", "ginner", "broker", "sub_broker", "transporter", "controller")
 STATES = States(
@@ -19,6 +25,10 @@ STATES = States(
         "rejected": ("draft",),
     },
 )
+
+KYC = States("kyc_state", {"pending": ("verified",), "verified": ("expired",), "expired": ("verified",)})
+"""Know your customer: the papers of a partner were seen, and how long that holds. Only the first machine of an entity is
+checked by the engine, so a rule checks this one."""
 
 
 def _approved(row: Row) -> bool:
@@ -39,16 +49,20 @@ BUSINESS_PARTNER = Entity(
             "entity_type",
             Choice(("proprietor", "partnership", "llp", "private", "public", "cooperative", "individual")),
         ),
-        Field("pan", Text(10), locked(_approved)),
-        Field("gstin", Text(15), locked(_approved)),
-        Field("phone", Text(20)),
+        Field("pan", PAN, locked(_approved), unique=True),
+        Field("gstin", GSTIN, locked(_approved), unique=True),
+        Field("phone", PHONE_NUMBER, unique=True),
         Field("email", Text(200)),
         Field("address", Text(500)),
+        Field("pincode", PINCODE),
+        Field("address_state", STATE),
         Field("location_id", Reference("location")),
-        Field("assigned_agent_id", Text(64)),
-        Field("credit_limit", Number(14, 2, "INR"), DERIVED, required=True, default=Decimal("0.00")),
-        Field("exposure", Number(14, 2, "INR"), DERIVED, required=True, default=Decimal("0.00")),
-        Field("kyc_state", Choice(("pending", "verified", "expired")), GUARDED, required=True, default="pending"),
+        Field("assigned_agent_id", USER_ID),
+        Field("credit_limit", RUPEES, DERIVED, help="set by the office; empty: none is agreed, and none is checked"),
+        Field(
+            "exposure", RUPEES, DERIVED, required=True, default=Decimal("0.00"), help="its open purchases, tax included"
+        ),
+        Field("kyc_state", Choice(KYC.words), GUARDED, required=True, default="pending"),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="draft"),
         Field("tags", Words(), BAG, required=True, default=()),
         Field("remarks", Text(10_000), PROSE),

@@ -1,11 +1,17 @@
-"""A dispatch: one lorry of a trade."""
+"""The dispatch: one lorry with bales of a trade.
+
+Owns: its declaration and its rules.
+Must not know: invoices, the vehicle's papers.
+Invariant: the lorries of a trade carry no more than it allows (tests/unit/test_dispatch.py).
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
+import re
 
 from erp_core.language import DERIVED, GUARDED, NEWEST, ONCE, Entity, Field, States, tally
 from erp_core.values import Choice, Instant, Integer, Number, Reference, Text
+from erp_core.vocabulary import LATITUDE, LONGITUDE
 
 STATES = States(
     "state",
@@ -31,7 +37,7 @@ DISPATCH = Entity(
         Field("transporter_id", Reference("business_partner")),
         Field("vehicle_number", Text(15)),
         Field("lr_number", Text(40)),
-        Field("eway_bill", Text(12)),
+        Field("eway_bill", Text(12, re.compile("[0-9]{12}"), "241012345678"), help="number of the e-way bill"),
         Field("bales", Integer(0, 100_000), tally(0), required=True, default=0),
         Field("gross_kg", Number(10, 2, "kg")),
         Field("tare_kg", Number(10, 2, "kg")),
@@ -41,8 +47,8 @@ DISPATCH = Entity(
         Field("loaded_at", Instant(), NEWEST),
         Field("departed_at", Instant(), NEWEST),
         Field("arrived_at", Instant(), NEWEST),
-        Field("latitude", Number(9, 6, "degree", Decimal(-90), Decimal(90))),
-        Field("longitude", Number(9, 6, "degree", Decimal(-180), Decimal(180))),
+        Field("latitude", LATITUDE),
+        Field("longitude", LONGITUDE),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="planned"),
     ),
 )

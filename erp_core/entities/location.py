@@ -1,11 +1,17 @@
-"""A place of the trade."""
+"""The location: a gin, warehouse, market yard, port, mill or office.
+
+Owns: its declaration and its rules.
+Must not know: maps.
+Invariant: the geohash follows from the coordinates (tests/unit/test_reference_data.py).
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
+import re
 
 from erp_core.language import DERIVED, Entity, Field, Phone
-from erp_core.values import Choice, Number, Text
+from erp_core.values import Choice, Text
+from erp_core.vocabulary import LATITUDE, LONGITUDE, PINCODE, STATE
 
 KINDS = ("gin", "warehouse", "market_yard", "port", "mill", "office")
 
@@ -19,12 +25,12 @@ LOCATION = Entity(
         Field("kind", Choice(KINDS), required=True),
         Field("place_id", Text(120), unique=True),
         Field("address", Text(500)),
-        Field("pincode", Text(6)),
+        Field("pincode", PINCODE),
         Field("district", Text(80)),
-        Field("state", Text(60)),
-        Field("country", Text(2), required=True, default="IN"),
-        Field("latitude", Number(9, 6, "degree", Decimal(-90), Decimal(90))),
-        Field("longitude", Number(9, 6, "degree", Decimal(-180), Decimal(180))),
+        Field("state", STATE),
+        Field("country", Text(2, re.compile("[A-Z]{2}"), "IN"), required=True, default="IN", help="ISO 3166-1"),
+        Field("latitude", LATITUDE),
+        Field("longitude", LONGITUDE),
         Field("geohash", Text(12), DERIVED),
         Field("timezone", Text(40), required=True, default="Asia/Kolkata"),
     ),

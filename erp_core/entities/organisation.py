@@ -1,9 +1,17 @@
-"""The organisation: the trading house itself, owner of every row and of one clock."""
+"""The organisation: the trading house itself, owner of every row and of one clock.
+
+Owns: its declaration and its rules.
+Must not know: what reads it.
+Invariant: its tax numbers are well formed and agree (tests/unit/test_reference_data.py).
+"""
 
 from __future__ import annotations
 
+import re
+
 from erp_core.language import Entity, Field, Phone
 from erp_core.values import Integer, Text
+from erp_core.vocabulary import CIN, GSTIN, PAN, STATE
 
 ORGANISATION = Entity(
     name="organisation",
@@ -12,11 +20,12 @@ ORGANISATION = Entity(
     phone=Phone.DOWN,
     fields=(
         Field("legal_name", Text(200), required=True),
-        Field("cin", Text(21), help="corporate identity number"),
-        Field("pan", Text(10)),
-        Field("gstin", Text(15)),
-        Field("base_currency", Text(3), required=True, default="INR"),
+        Field("cin", CIN, help="corporate identity number"),
+        Field("pan", PAN),
+        Field("gstin", GSTIN),
+        Field("base_currency", Text(3, re.compile("[A-Z]{3}"), "INR"), required=True, default="INR"),
         Field("registered_address", Text(500)),
+        Field("state", STATE),
         Field("financial_year_start_month", Integer(1, 12), required=True, default=4),
     ),
 )

@@ -1,9 +1,15 @@
-"""A person at a partner."""
+"""The partner contact: a person at a partner, and what to call them about.
+
+Owns: its declaration and its rules.
+Must not know: users; a contact has no login.
+Invariant: a partner has one primary contact of a kind (tests/unit/test_business_partner.py).
+"""
 
 from __future__ import annotations
 
 from erp_core.language import ONCE, Entity, Field
 from erp_core.values import Choice, Flag, Reference, Text
+from erp_core.vocabulary import PHONE_NUMBER
 
 PARTNER_CONTACT = Entity(
     name="partner_contact",
@@ -15,7 +21,7 @@ PARTNER_CONTACT = Entity(
         Field("kind", Choice(("owner", "manager", "accounts", "dispatch", "other")), required=True),
         Field("is_primary", Flag(), required=True, default=False),
         Field("name", Text(120), required=True),
-        Field("phone", Text(20)),
+        Field("phone", PHONE_NUMBER),
         Field("email", Text(200)),
     ),
 )

@@ -1,11 +1,17 @@
-"""A quality inspection of a lot."""
+"""The quality inspection: what a grader or an instrument found in a lot.
+
+Owns: its declaration and its rules.
+Must not know: prices.
+Invariant: the result of a submitted inspection follows from its readings and the contract
+(tests/unit/test_quality_inspection.py).
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from erp_core.language import BAG, DERIVED, GUARDED, NEWEST, ONCE, Entity, Field, States, locked
-from erp_core.values import Choice, Instant, Number, Reference, Row, Text, Words
+from erp_core.quality import PARAMETERS, Result
+from erp_core.values import Choice, Instant, Reference, Row, Text, Words
+from erp_core.vocabulary import LATITUDE, LONGITUDE, USER_ID
 
 STATES = States(
     "state", {"draft": ("submitted",), "submitted": ("accepted", "disputed"), "accepted": (), "disputed": ("accepted",)}
@@ -29,21 +35,14 @@ QUALITY_INSPECTION = Entity(
         Field("availability_id", Reference("availability"), ONCE),
         Field("lot_number", Text(40), READING),
         Field("bale_numbers", Words(most=2000), BAG, required=True, default=()),
-        Field("inspector_id", Text(64)),
+        Field("inspector_id", USER_ID),
         Field("location_id", Reference("location")),
-        Field("latitude", Number(9, 6, "degree", Decimal(-90), Decimal(90)), READING),
-        Field("longitude", Number(9, 6, "degree", Decimal(-180), Decimal(180)), READING),
-        Field("staple_mm", Number(4, 1, "mm"), READING),
-        Field("micronaire", Number(4, 2), READING),
-        Field("strength_g_tex", Number(4, 1, "g/tex"), READING),
-        Field("moisture_pct", Number(5, 2, "%", most=Decimal(100)), READING),
-        Field("trash_pct", Number(5, 2, "%", most=Decimal(100)), READING),
-        Field("rd", Number(4, 1), READING),
-        Field("plus_b", Number(4, 1), READING),
-        Field("short_fibre_index", Number(4, 1), READING),
+        Field("latitude", LATITUDE, READING),
+        Field("longitude", LONGITUDE, READING),
+        *(Field(parameter.name, parameter.type, READING) for parameter in PARAMETERS),
         Field("grade", Text(20), READING),
         Field("method", Choice(("hand", "hvi")), READING, required=True, default="hand"),
-        Field("result", Choice(("pass", "allowance", "reject")), DERIVED),
+        Field("result", Choice(tuple(r.value for r in Result)), DERIVED, help="against the trade; empty in a draft"),
         Field("inspected_at", Instant(), NEWEST),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="draft"),
     ),

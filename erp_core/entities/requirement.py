@@ -1,9 +1,15 @@
-"""A buyer's need."""
+"""The requirement: a buyer's need.
+
+Owns: its declaration and its rules.
+Must not know: the availabilities that may meet it.
+Invariant: its ranges are the right way round (tests/unit/test_requirement.py).
+"""
 
 from __future__ import annotations
 
 from erp_core.language import GUARDED, ONCE, Entity, Field, States, tally
-from erp_core.values import Choice, Day, Document, Integer, Number, Reference, Row, Text
+from erp_core.values import Choice, Day, Document, Reference, Row, Text
+from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
 
 STATES = States(
     "state",
@@ -34,14 +40,14 @@ REQUIREMENT = Entity(
         Field("buyer_id", Reference("business_partner"), required=True),
         Field("commodity_id", Reference("commodity"), required=True),
         Field("variety_id", Reference("variety")),
-        Field("bales_min", Integer(1, 1_000_000), required=True),
-        Field("bales_max", Integer(1, 1_000_000), required=True),
-        Field("quality_limits", Document()),
-        Field("price_ceiling_per_candy", Number(12, 2, "INR/candy")),
+        Field("bales_min", BALES, required=True),
+        Field("bales_max", BALES, required=True),
+        Field("quality_limits", Document(), help='{"staple_mm_min": "28.5", "trash_pct_max": "3"}'),
+        Field("price_ceiling_per_candy", PRICE_PER_CANDY),
         Field("deliver_from", Day()),
         Field("deliver_until", Day()),
         Field("urgency", Choice(("low", "normal", "high")), required=True, default="normal"),
-        Field("bales_fulfilled", Integer(0, 1_000_000), tally(0, _most), required=True, default=0),
+        Field("bales_fulfilled", BALE_COUNT, tally(0, _most), required=True, default=0),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="draft"),
     ),
 )

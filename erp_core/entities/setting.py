@@ -1,4 +1,9 @@
-"""A setting of the organisation, a branch or a user; the more specific wins."""
+"""The setting: a value for the organisation, a branch or a user; the more specific one wins.
+
+Owns: its declaration and its rules.
+Must not know: what a setting means to whoever reads it.
+Invariant: there is one value for a scope and a key (tests/unit/test_reference_data.py).
+"""
 
 from __future__ import annotations
 

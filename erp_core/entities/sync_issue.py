@@ -1,8 +1,13 @@
-"""A sync issue: a refused or parked mutation, waiting for a person."""
+"""The sync issue: a change that was refused or parked, explained to the one who made it.
+
+Owns: its declaration and its rules.
+Must not know: how a change is judged; the engine writes these rows.
+Invariant: of an issue, a phone changes the state only (tests/unit/test_sync_issue.py).
+"""
 
 from __future__ import annotations
 
-from erp_core.language import GUARDED, ONCE, Entity, Field, States
+from erp_core.language import DERIVED, GUARDED, Entity, Field, States
 from erp_core.values import Choice, Document, Text, Words
 
 STATES = States(
@@ -17,17 +22,17 @@ SYNC_ISSUE = Entity(
     owner="author_id",
     states=STATES,
     fields=(
-        Field("author_id", Text(64), ONCE, required=True),
-        Field("table_name", Text(64), ONCE, required=True),
-        Field("record_id", Text(64), ONCE, required=True),
-        Field("kind", Choice(("refused", "parked")), ONCE, required=True),
-        Field("operation", Choice(("created", "updated", "deleted")), ONCE, required=True),
-        Field("reason_code", Text(64), ONCE, required=True),
-        Field("sentence", Text(4000), ONCE, required=True),
-        Field("fields", Words(), ONCE, required=True, default=()),
-        Field("payload", Document(1_000_000), ONCE),
-        Field("ours", Document(1_000_000), ONCE),
-        Field("suggestion", Text(1000), ONCE),
+        Field("author_id", Text(64), DERIVED, required=True),
+        Field("table_name", Text(64), DERIVED, required=True),
+        Field("record_id", Text(64), DERIVED, required=True),
+        Field("kind", Choice(("refused", "parked")), DERIVED, required=True),
+        Field("operation", Choice(("created", "updated", "deleted")), DERIVED, required=True),
+        Field("reason_code", Text(64), DERIVED, required=True),
+        Field("sentence", Text(4000), DERIVED, required=True),
+        Field("fields", Words(), DERIVED, required=True, default=()),
+        Field("payload", Document(1_000_000), DERIVED),
+        Field("ours", Document(1_000_000), DERIVED),
+        Field("suggestion", Text(1000), DERIVED),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="open"),
     ),
 )

@@ -1,4 +1,9 @@
-"""A unit of measure, with its factor to the base unit of its dimension."""
+"""The unit of measure: how many kilograms a bale, a candy or a quintal is.
+
+Owns: its declaration and its rules.
+Must not know: how a conversion is rounded (erp_core/units.py).
+Invariant: a factor is positive (tests/unit/test_reference_data.py).
+"""
 
 from __future__ import annotations
 

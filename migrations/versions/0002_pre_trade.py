@@ -49,6 +49,7 @@ CREATE TABLE organisations (
   gstin TEXT,
   base_currency TEXT DEFAULT 'INR' NOT NULL,
   registered_address TEXT,
+  state TEXT,
   financial_year_start_month INTEGER DEFAULT 4 NOT NULL,
   created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
   updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -56,6 +57,7 @@ CREATE TABLE organisations (
   updated_by TEXT,
   CONSTRAINT organisations_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT organisations_own_organisation_check CHECK (org_id = id),
+  CONSTRAINT organisations_state_check CHECK (state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal')),
   CONSTRAINT organisations_financial_year_start_month_check CHECK (financial_year_start_month BETWEEN 1 AND 12)
 );
 
@@ -73,7 +75,8 @@ CREATE TABLE branches (
   created_by TEXT,
   updated_by TEXT,
   CONSTRAINT branches_pkey PRIMARY KEY (org_id, id),
-  CONSTRAINT branches_code_key UNIQUE (org_id, code)
+  CONSTRAINT branches_code_key UNIQUE (org_id, code),
+  CONSTRAINT branches_state_check CHECK (state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'))
 );
 
 CREATE TABLE units (
@@ -116,6 +119,7 @@ CREATE TABLE locations (
   CONSTRAINT locations_place_id_key UNIQUE (org_id, place_id),
   CONSTRAINT locations_name_pincode_key UNIQUE (org_id, name, pincode),
   CONSTRAINT locations_kind_check CHECK (kind IN ('gin', 'warehouse', 'market_yard', 'port', 'mill', 'office')),
+  CONSTRAINT locations_state_check CHECK (state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal')),
   CONSTRAINT locations_latitude_check CHECK (latitude BETWEEN -90 AND 90),
   CONSTRAINT locations_longitude_check CHECK (longitude BETWEEN -180 AND 180)
 );
@@ -143,7 +147,7 @@ CREATE TABLE commodities (
   CONSTRAINT commodities_rate_unit_id_fkey FOREIGN KEY(org_id, rate_unit_id) REFERENCES units (org_id, id),
   CONSTRAINT commodities_name_key UNIQUE (org_id, name),
   CONSTRAINT commodities_category_check CHECK (category IN ('lint', 'seed_cotton', 'cotton_seed', 'waste', 'yarn', 'oil_cake')),
-  CONSTRAINT commodities_standard_weight_kg_check CHECK (standard_weight_kg BETWEEN 0 AND 9999999.999),
+  CONSTRAINT commodities_standard_weight_kg_check CHECK (standard_weight_kg BETWEEN 0.001 AND 9999999.999),
   CONSTRAINT commodities_gst_rate_pct_check CHECK (gst_rate_pct BETWEEN 0 AND 100)
 );
 CREATE INDEX commodities_base_unit_id_idx ON commodities (org_id, base_unit_id);
@@ -157,6 +161,8 @@ CREATE TABLE varieties (
   name TEXT NOT NULL,
   staple_min_mm NUMERIC(4, 1),
   staple_max_mm NUMERIC(4, 1),
+  micronaire_min NUMERIC(4, 2),
+  micronaire_max NUMERIC(4, 2),
   is_active BOOLEAN DEFAULT true NOT NULL,
   created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
   updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -165,8 +171,10 @@ CREATE TABLE varieties (
   CONSTRAINT varieties_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT varieties_commodity_id_fkey FOREIGN KEY(org_id, commodity_id) REFERENCES commodities (org_id, id),
   CONSTRAINT varieties_commodity_id_name_key UNIQUE (org_id, commodity_id, name),
-  CONSTRAINT varieties_staple_min_mm_check CHECK (staple_min_mm BETWEEN 0 AND 999.9),
-  CONSTRAINT varieties_staple_max_mm_check CHECK (staple_max_mm BETWEEN 0 AND 999.9)
+  CONSTRAINT varieties_staple_min_mm_check CHECK (staple_min_mm BETWEEN 15 AND 45),
+  CONSTRAINT varieties_staple_max_mm_check CHECK (staple_max_mm BETWEEN 15 AND 45),
+  CONSTRAINT varieties_micronaire_min_check CHECK (micronaire_min BETWEEN 2 AND 8),
+  CONSTRAINT varieties_micronaire_max_check CHECK (micronaire_max BETWEEN 2 AND 8)
 );
 
 CREATE TABLE business_partners (
@@ -182,9 +190,11 @@ CREATE TABLE business_partners (
   phone TEXT,
   email TEXT,
   address TEXT,
+  pincode TEXT,
+  address_state TEXT,
   location_id TEXT,
   assigned_agent_id TEXT,
-  credit_limit NUMERIC(14, 2) DEFAULT 0.00 NOT NULL,
+  credit_limit NUMERIC(14, 2),
   exposure NUMERIC(14, 2) DEFAULT 0.00 NOT NULL,
   kyc_state TEXT DEFAULT 'pending' NOT NULL,
   state TEXT DEFAULT 'draft' NOT NULL,
@@ -197,7 +207,11 @@ CREATE TABLE business_partners (
   CONSTRAINT business_partners_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT business_partners_branch_id_fkey FOREIGN KEY(org_id, branch_id) REFERENCES branches (org_id, id),
   CONSTRAINT business_partners_location_id_fkey FOREIGN KEY(org_id, location_id) REFERENCES locations (org_id, id),
+  CONSTRAINT business_partners_pan_key UNIQUE (org_id, pan),
+  CONSTRAINT business_partners_gstin_key UNIQUE (org_id, gstin),
+  CONSTRAINT business_partners_phone_key UNIQUE (org_id, phone),
   CONSTRAINT business_partners_entity_type_check CHECK (entity_type IN ('proprietor', 'partnership', 'llp', 'private', 'public', 'cooperative', 'individual')),
+  CONSTRAINT business_partners_address_state_check CHECK (address_state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal')),
   CONSTRAINT business_partners_credit_limit_check CHECK (credit_limit BETWEEN 0 AND 999999999999.99),
   CONSTRAINT business_partners_exposure_check CHECK (exposure BETWEEN 0 AND 999999999999.99),
   CONSTRAINT business_partners_kyc_state_check CHECK (kyc_state IN ('pending', 'verified', 'expired')),
@@ -215,6 +229,7 @@ CREATE TABLE partner_locations (
   location_id TEXT,
   address TEXT,
   pincode TEXT,
+  state TEXT,
   gstin TEXT,
   created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
   updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -223,7 +238,8 @@ CREATE TABLE partner_locations (
   CONSTRAINT partner_locations_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT partner_locations_partner_id_fkey FOREIGN KEY(org_id, partner_id) REFERENCES business_partners (org_id, id) ON DELETE CASCADE,
   CONSTRAINT partner_locations_location_id_fkey FOREIGN KEY(org_id, location_id) REFERENCES locations (org_id, id),
-  CONSTRAINT partner_locations_kind_check CHECK (kind IN ('registered', 'billing', 'shipping', 'gin', 'warehouse'))
+  CONSTRAINT partner_locations_kind_check CHECK (kind IN ('registered', 'billing', 'shipping', 'gin', 'warehouse')),
+  CONSTRAINT partner_locations_state_check CHECK (state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'))
 );
 CREATE INDEX partner_locations_location_id_idx ON partner_locations (org_id, location_id);
 CREATE INDEX partner_locations_partner_id_idx ON partner_locations (org_id, partner_id);
@@ -281,7 +297,7 @@ CREATE TABLE availabilities (
   CONSTRAINT availabilities_bales_offered_check CHECK (bales_offered BETWEEN 1 AND 1000000),
   CONSTRAINT availabilities_bales_reserved_check CHECK (bales_reserved BETWEEN 0 AND 1000000),
   CONSTRAINT availabilities_bales_sold_check CHECK (bales_sold BETWEEN 0 AND 1000000),
-  CONSTRAINT availabilities_asking_price_per_candy_check CHECK (asking_price_per_candy BETWEEN 0 AND 9999999999.99),
+  CONSTRAINT availabilities_asking_price_per_candy_check CHECK (asking_price_per_candy BETWEEN 0.01 AND 9999999999.99),
   CONSTRAINT availabilities_price_kind_check CHECK (price_kind IN ('fixed', 'negotiable', 'on_call')),
   CONSTRAINT availabilities_visibility_check CHECK (visibility IN ('organisation', 'partners', 'private')),
   CONSTRAINT availabilities_state_check CHECK (state IN ('draft', 'active', 'reserved', 'sold', 'expired', 'cancelled'))
@@ -320,7 +336,7 @@ CREATE TABLE requirements (
   CONSTRAINT requirements_variety_id_fkey FOREIGN KEY(org_id, variety_id) REFERENCES varieties (org_id, id),
   CONSTRAINT requirements_bales_min_check CHECK (bales_min BETWEEN 1 AND 1000000),
   CONSTRAINT requirements_bales_max_check CHECK (bales_max BETWEEN 1 AND 1000000),
-  CONSTRAINT requirements_price_ceiling_per_candy_check CHECK (price_ceiling_per_candy BETWEEN 0 AND 9999999999.99),
+  CONSTRAINT requirements_price_ceiling_per_candy_check CHECK (price_ceiling_per_candy BETWEEN 0.01 AND 9999999999.99),
   CONSTRAINT requirements_urgency_check CHECK (urgency IN ('low', 'normal', 'high')),
   CONSTRAINT requirements_bales_fulfilled_check CHECK (bales_fulfilled BETWEEN 0 AND 1000000),
   CONSTRAINT requirements_state_check CHECK (state IN ('draft', 'open', 'part_filled', 'fulfilled', 'expired', 'cancelled'))
@@ -342,6 +358,7 @@ CREATE TABLE trades (
   commodity_id TEXT NOT NULL,
   variety_id TEXT,
   bales INTEGER NOT NULL,
+  bale_weight_kg NUMERIC(6, 2) DEFAULT 170 NOT NULL,
   price_per_candy NUMERIC(12, 2) NOT NULL,
   brokerage_pct NUMERIC(5, 2) DEFAULT 0.00 NOT NULL,
   tax_pct NUMERIC(5, 2) DEFAULT 0.00 NOT NULL,
@@ -351,6 +368,9 @@ CREATE TABLE trades (
   trade_date DATE NOT NULL,
   deliver_from DATE,
   deliver_until DATE,
+  amount NUMERIC(14, 2),
+  tax_amount NUMERIC(14, 2),
+  bales_dispatched INTEGER DEFAULT 0 NOT NULL,
   state TEXT DEFAULT 'draft' NOT NULL,
   remarks TEXT,
   created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -366,9 +386,13 @@ CREATE TABLE trades (
   CONSTRAINT trades_commodity_id_fkey FOREIGN KEY(org_id, commodity_id) REFERENCES commodities (org_id, id),
   CONSTRAINT trades_variety_id_fkey FOREIGN KEY(org_id, variety_id) REFERENCES varieties (org_id, id),
   CONSTRAINT trades_bales_check CHECK (bales BETWEEN 1 AND 1000000),
-  CONSTRAINT trades_price_per_candy_check CHECK (price_per_candy BETWEEN 0 AND 9999999999.99),
+  CONSTRAINT trades_bale_weight_kg_check CHECK (bale_weight_kg BETWEEN 100 AND 300),
+  CONSTRAINT trades_price_per_candy_check CHECK (price_per_candy BETWEEN 0.01 AND 9999999999.99),
   CONSTRAINT trades_brokerage_pct_check CHECK (brokerage_pct BETWEEN 0 AND 100),
   CONSTRAINT trades_tax_pct_check CHECK (tax_pct BETWEEN 0 AND 100),
+  CONSTRAINT trades_amount_check CHECK (amount BETWEEN 0 AND 999999999999.99),
+  CONSTRAINT trades_tax_amount_check CHECK (tax_amount BETWEEN 0 AND 999999999999.99),
+  CONSTRAINT trades_bales_dispatched_check CHECK (bales_dispatched BETWEEN 0 AND 1000000),
   CONSTRAINT trades_state_check CHECK (state IN ('draft', 'confirmed', 'in_delivery', 'completed', 'disputed', 'cancelled'))
 );
 CREATE INDEX trades_availability_id_idx ON trades (org_id, availability_id);
@@ -413,14 +437,14 @@ CREATE TABLE quality_inspections (
   CONSTRAINT quality_inspections_location_id_fkey FOREIGN KEY(org_id, location_id) REFERENCES locations (org_id, id),
   CONSTRAINT quality_inspections_latitude_check CHECK (latitude BETWEEN -90 AND 90),
   CONSTRAINT quality_inspections_longitude_check CHECK (longitude BETWEEN -180 AND 180),
-  CONSTRAINT quality_inspections_staple_mm_check CHECK (staple_mm BETWEEN 0 AND 999.9),
-  CONSTRAINT quality_inspections_micronaire_check CHECK (micronaire BETWEEN 0 AND 99.99),
-  CONSTRAINT quality_inspections_strength_g_tex_check CHECK (strength_g_tex BETWEEN 0 AND 999.9),
-  CONSTRAINT quality_inspections_moisture_pct_check CHECK (moisture_pct BETWEEN 0 AND 100),
-  CONSTRAINT quality_inspections_trash_pct_check CHECK (trash_pct BETWEEN 0 AND 100),
-  CONSTRAINT quality_inspections_rd_check CHECK (rd BETWEEN 0 AND 999.9),
-  CONSTRAINT quality_inspections_plus_b_check CHECK (plus_b BETWEEN 0 AND 999.9),
-  CONSTRAINT quality_inspections_short_fibre_index_check CHECK (short_fibre_index BETWEEN 0 AND 999.9),
+  CONSTRAINT quality_inspections_staple_mm_check CHECK (staple_mm BETWEEN 15 AND 45),
+  CONSTRAINT quality_inspections_micronaire_check CHECK (micronaire BETWEEN 2 AND 8),
+  CONSTRAINT quality_inspections_strength_g_tex_check CHECK (strength_g_tex BETWEEN 10 AND 60),
+  CONSTRAINT quality_inspections_moisture_pct_check CHECK (moisture_pct BETWEEN 0 AND 30),
+  CONSTRAINT quality_inspections_trash_pct_check CHECK (trash_pct BETWEEN 0 AND 30),
+  CONSTRAINT quality_inspections_rd_check CHECK (rd BETWEEN 40 AND 95),
+  CONSTRAINT quality_inspections_plus_b_check CHECK (plus_b BETWEEN 2 AND 25),
+  CONSTRAINT quality_inspections_short_fibre_index_check CHECK (short_fibre_index BETWEEN 0 AND 50),
   CONSTRAINT quality_inspections_method_check CHECK (method IN ('hand', 'hvi')),
   CONSTRAINT quality_inspections_result_check CHECK (result IN ('pass', 'allowance', 'reject')),
   CONSTRAINT quality_inspections_state_check CHECK (state IN ('draft', 'submitted', 'accepted', 'disputed'))
