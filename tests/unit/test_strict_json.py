@@ -108,7 +108,7 @@ def test_a_number_that_is_not_finite_is_refused(number: str) -> None:
 
 @pytest.mark.parametrize("number", [2**63, 10**30, 1e300])
 def test_a_number_too_large_for_any_field_is_left_to_the_bounds_of_its_record(number: float) -> None:
-    assert loads(f'[0,{{"n":{number}}}]'.encode())[1]["n"] == number
+    assert loads(f'[0,{{"n":{number}}}]'.encode())[1]["n"] == float(number)
 
 
 @pytest.mark.parametrize("number", [2**53 - 1, -(2**53) + 1, 0, -0.0, 5e-324, 0.1])
