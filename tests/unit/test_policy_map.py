@@ -1,0 +1,25 @@
+"""Every kind of field has a policy, and what the server owns is never taken from a phone (engine/policy_map.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from conflict.merge import Policy
+from erp_core.catalogue import ENTITIES
+from erp_core.language import Entity, Kind
+from sync_server.engine.policy_map import POLICIES, policies_of
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_has_a_policy(kind: Kind) -> None:
+    assert isinstance(POLICIES[kind], Policy)
+
+
+@pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
+def test_every_field_of_every_entity_has_one(entity: Entity) -> None:
+    policies = policies_of(entity)
+
+    assert policies.keys() == entity.by_name.keys()
+    assert {name for name, policy in policies.items() if policy is Policy.OURS} == {
+        field.name for field in entity.all_fields if field.derived
+    }
