@@ -62,7 +62,7 @@ TRADE = Entity(
             "quality_bases",
             Document(),
             TERMS,
-            help='what is owed, and which misses only lower the price: {"staple_mm_min": "29", "staple_mm_allowance": "0.5"}',
+            help='limits as in erp_core/quality.py: {"staple_mm_min": "29", "staple_mm_allowance": "0.5"}',
         ),
         Field("trade_date", Day(), TERMS, required=True),
         Field("deliver_from", Day(), TERMS),

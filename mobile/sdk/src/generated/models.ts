@@ -7,6 +7,8 @@ import type {
   AvailabilityPriceKind,
   AvailabilityState,
   AvailabilityVisibility,
+  BranchState,
+  BusinessPartnerAddressState,
   BusinessPartnerEntityType,
   BusinessPartnerKind,
   BusinessPartnerKycState,
@@ -14,8 +16,11 @@ import type {
   CommodityCategory,
   DispatchState,
   LocationKind,
+  LocationState,
+  OrganisationState,
   PartnerContactKind,
   PartnerLocationKind,
+  PartnerLocationState,
   QualityInspectionMethod,
   QualityInspectionResult,
   QualityInspectionState,
@@ -56,6 +61,10 @@ export class Organisation extends Model {
 
   get registeredAddress(): string | null {
     return readRaw<string | null>(this, 'registered_address')
+  }
+
+  get state(): OrganisationState | null {
+    return readRaw<OrganisationState | null>(this, 'state')
   }
 
   get financialYearStartMonth(): number {
@@ -99,8 +108,8 @@ export class Branch extends Model {
     return readRaw<string | null>(this, 'gstin')
   }
 
-  get state(): string {
-    return readRaw<string>(this, 'state')
+  get state(): BranchState {
+    return readRaw<BranchState>(this, 'state')
   }
 
   get address(): string | null {
@@ -201,10 +210,11 @@ export class Location extends Model {
     return readRaw<string | null>(this, 'district')
   }
 
-  get state(): string | null {
-    return readRaw<string | null>(this, 'state')
+  get state(): LocationState | null {
+    return readRaw<LocationState | null>(this, 'state')
   }
 
+  /** ISO 3166-1 */
   get country(): string {
     return readRaw<string>(this, 'country')
   }
@@ -349,6 +359,14 @@ export class Variety extends Model {
     return readRaw<number | null>(this, 'staple_max_mm')
   }
 
+  get micronaireMin(): number | null {
+    return readRaw<number | null>(this, 'micronaire_min')
+  }
+
+  get micronaireMax(): number | null {
+    return readRaw<number | null>(this, 'micronaire_max')
+  }
+
   get isActive(): boolean {
     return readRaw<boolean>(this, 'is_active')
   }
@@ -458,6 +476,20 @@ export class BusinessPartner extends Model {
     writeRaw(this, 'address', value)
   }
 
+  get pincode(): string | null {
+    return readRaw<string | null>(this, 'pincode')
+  }
+  set pincode(value: string | null) {
+    writeRaw(this, 'pincode', value)
+  }
+
+  get addressState(): BusinessPartnerAddressState | null {
+    return readRaw<BusinessPartnerAddressState | null>(this, 'address_state')
+  }
+  set addressState(value: BusinessPartnerAddressState | null) {
+    writeRaw(this, 'address_state', value)
+  }
+
   get locationId(): string | null {
     return readRaw<string | null>(this, 'location_id')
   }
@@ -472,10 +504,12 @@ export class BusinessPartner extends Model {
     writeRaw(this, 'assigned_agent_id', value)
   }
 
-  get creditLimit(): number {
-    return readRaw<number>(this, 'credit_limit')
+  /** set by the office; empty: none is agreed, and none is checked */
+  get creditLimit(): number | null {
+    return readRaw<number | null>(this, 'credit_limit')
   }
 
+  /** its open purchases, tax included */
   get exposure(): number {
     return readRaw<number>(this, 'exposure')
   }
@@ -595,6 +629,14 @@ export class PartnerLocation extends Model {
     writeRaw(this, 'pincode', value)
   }
 
+  get state(): PartnerLocationState | null {
+    return readRaw<PartnerLocationState | null>(this, 'state')
+  }
+  set state(value: PartnerLocationState | null) {
+    writeRaw(this, 'state', value)
+  }
+
+  /** the tax registration of this place */
   get gstin(): string | null {
     return readRaw<string | null>(this, 'gstin')
   }
@@ -800,6 +842,7 @@ export class Availability extends Model {
     writeRaw(this, 'price_kind', value)
   }
 
+  /** what the seller says of it: {"staple_mm": "28.5-29", "micronaire": "4.1"} */
   get quality(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'quality')
   }
@@ -942,6 +985,7 @@ export class Requirement extends Model {
     writeRaw(this, 'bales_max', value)
   }
 
+  /** {"staple_mm_min": "28.5", "trash_pct_max": "3"} */
   get qualityLimits(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'quality_limits')
   }
@@ -1104,6 +1148,14 @@ export class Trade extends Model {
     writeRaw(this, 'bales', value)
   }
 
+  /** agreed net weight of one bale */
+  get baleWeightKg(): number {
+    return readRaw<number>(this, 'bale_weight_kg')
+  }
+  set baleWeightKg(value: number) {
+    writeRaw(this, 'bale_weight_kg', value)
+  }
+
   get pricePerCandy(): number {
     return readRaw<number>(this, 'price_per_candy')
   }
@@ -1139,6 +1191,7 @@ export class Trade extends Model {
     writeRaw(this, 'payment_terms', value)
   }
 
+  /** limits as in erp_core/quality.py: {"staple_mm_min": "29", "staple_mm_allowance": "0.5"} */
   get qualityBases(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'quality_bases')
   }
@@ -1165,6 +1218,21 @@ export class Trade extends Model {
   }
   set deliverUntil(value: string | null) {
     writeRaw(this, 'deliver_until', value)
+  }
+
+  /** the agreed bales at the agreed weight and price, without tax */
+  get amount(): number | null {
+    return readRaw<number | null>(this, 'amount')
+  }
+
+  /** tax_pct of the amount */
+  get taxAmount(): number | null {
+    return readRaw<number | null>(this, 'tax_amount')
+  }
+
+  /** over its lorries */
+  get balesDispatched(): number {
+    return readRaw<number>(this, 'bales_dispatched')
   }
 
   get state(): TradeState {
@@ -1373,6 +1441,7 @@ export class QualityInspection extends Model {
     writeRaw(this, 'method', value)
   }
 
+  /** against the trade; empty in a draft */
   get result(): QualityInspectionResult | null {
     return readRaw<QualityInspectionResult | null>(this, 'result')
   }
@@ -1461,6 +1530,7 @@ export class Dispatch extends Model {
     writeRaw(this, 'lr_number', value)
   }
 
+  /** number of the e-way bill */
   get ewayBill(): string | null {
     return readRaw<string | null>(this, 'eway_bill')
   }
@@ -1634,78 +1704,45 @@ export class SyncIssue extends Model {
   get authorId(): string {
     return readRaw<string>(this, 'author_id')
   }
-  set authorId(value: string) {
-    writeRaw(this, 'author_id', value)
-  }
 
   get tableName(): string {
     return readRaw<string>(this, 'table_name')
-  }
-  set tableName(value: string) {
-    writeRaw(this, 'table_name', value)
   }
 
   get recordId(): string {
     return readRaw<string>(this, 'record_id')
   }
-  set recordId(value: string) {
-    writeRaw(this, 'record_id', value)
-  }
 
   get kind(): SyncIssueKind {
     return readRaw<SyncIssueKind>(this, 'kind')
-  }
-  set kind(value: SyncIssueKind) {
-    writeRaw(this, 'kind', value)
   }
 
   get operation(): SyncIssueOperation {
     return readRaw<SyncIssueOperation>(this, 'operation')
   }
-  set operation(value: SyncIssueOperation) {
-    writeRaw(this, 'operation', value)
-  }
 
   get reasonCode(): string {
     return readRaw<string>(this, 'reason_code')
-  }
-  set reasonCode(value: string) {
-    writeRaw(this, 'reason_code', value)
   }
 
   get sentence(): string {
     return readRaw<string>(this, 'sentence')
   }
-  set sentence(value: string) {
-    writeRaw(this, 'sentence', value)
-  }
 
   get fields(): string[] {
     return readJson<string[]>(this, 'fields')
-  }
-  set fields(value: string[]) {
-    writeJson(this, 'fields', value)
   }
 
   get payload(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'payload')
   }
-  set payload(value: Record<string, unknown> | null) {
-    writeJson(this, 'payload', value)
-  }
 
   get ours(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'ours')
   }
-  set ours(value: Record<string, unknown> | null) {
-    writeJson(this, 'ours', value)
-  }
 
   get suggestion(): string | null {
     return readRaw<string | null>(this, 'suggestion')
-  }
-  set suggestion(value: string | null) {
-    writeRaw(this, 'suggestion', value)
   }
 
   get state(): SyncIssueState {

@@ -19,6 +19,9 @@ export const TABLES = [
 ] as const
 export type TableName = (typeof TABLES)[number]
 
+export const OrganisationState = ['Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'] as const
+export type OrganisationState = (typeof OrganisationState)[number]
+
 /** Organisation: a row of `organisations` as WatermelonDB keeps it. */
 export interface OrganisationRaw {
   id: string
@@ -29,6 +32,7 @@ export interface OrganisationRaw {
   gstin: string | null
   base_currency: string
   registered_address: string | null
+  state: OrganisationState | null
   financial_year_start_month: number
   /** when the server first stored the row */
   created_at: number
@@ -40,13 +44,16 @@ export interface OrganisationRaw {
   updated_by: string | null
 }
 
+export const BranchState = ['Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'] as const
+export type BranchState = (typeof BranchState)[number]
+
 /** Branch: a row of `branches` as WatermelonDB keeps it. */
 export interface BranchRaw {
   id: string
   code: string
   name: string
   gstin: string | null
-  state: string
+  state: BranchState
   address: string | null
   is_active: boolean
   /** when the server first stored the row */
@@ -82,6 +89,9 @@ export interface UnitRaw {
 export const LocationKind = ['gin', 'warehouse', 'market_yard', 'port', 'mill', 'office'] as const
 export type LocationKind = (typeof LocationKind)[number]
 
+export const LocationState = ['Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'] as const
+export type LocationState = (typeof LocationState)[number]
+
 /** Location: a row of `locations` as WatermelonDB keeps it. */
 export interface LocationRaw {
   id: string
@@ -91,7 +101,8 @@ export interface LocationRaw {
   address: string | null
   pincode: string | null
   district: string | null
-  state: string | null
+  state: LocationState | null
+  /** ISO 3166-1 */
   country: string
   latitude: number | null
   longitude: number | null
@@ -140,6 +151,8 @@ export interface VarietyRaw {
   name: string
   staple_min_mm: number | null
   staple_max_mm: number | null
+  micronaire_min: number | null
+  micronaire_max: number | null
   is_active: boolean
   /** when the server first stored the row */
   created_at: number
@@ -156,6 +169,9 @@ export type BusinessPartnerKind = (typeof BusinessPartnerKind)[number]
 
 export const BusinessPartnerEntityType = ['proprietor', 'partnership', 'llp', 'private', 'public', 'cooperative', 'individual'] as const
 export type BusinessPartnerEntityType = (typeof BusinessPartnerEntityType)[number]
+
+export const BusinessPartnerAddressState = ['Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'] as const
+export type BusinessPartnerAddressState = (typeof BusinessPartnerAddressState)[number]
 
 export const BusinessPartnerKycState = ['pending', 'verified', 'expired'] as const
 export type BusinessPartnerKycState = (typeof BusinessPartnerKycState)[number]
@@ -176,9 +192,13 @@ export interface BusinessPartnerRaw {
   phone: string | null
   email: string | null
   address: string | null
+  pincode: string | null
+  address_state: BusinessPartnerAddressState | null
   location_id: string | null
   assigned_agent_id: string | null
-  credit_limit: number
+  /** set by the office; empty: none is agreed, and none is checked */
+  credit_limit: number | null
+  /** its open purchases, tax included */
   exposure: number
   kyc_state: BusinessPartnerKycState
   state: BusinessPartnerState
@@ -197,6 +217,9 @@ export interface BusinessPartnerRaw {
 export const PartnerLocationKind = ['registered', 'billing', 'shipping', 'gin', 'warehouse'] as const
 export type PartnerLocationKind = (typeof PartnerLocationKind)[number]
 
+export const PartnerLocationState = ['Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'] as const
+export type PartnerLocationState = (typeof PartnerLocationState)[number]
+
 /** Partner location: a row of `partner_locations` as WatermelonDB keeps it. */
 export interface PartnerLocationRaw {
   id: string
@@ -206,6 +229,8 @@ export interface PartnerLocationRaw {
   location_id: string | null
   address: string | null
   pincode: string | null
+  state: PartnerLocationState | null
+  /** the tax registration of this place */
   gstin: string | null
   /** when the server first stored the row */
   created_at: number
@@ -263,6 +288,7 @@ export interface AvailabilityRaw {
   bales_sold: number
   asking_price_per_candy: number
   price_kind: AvailabilityPriceKind
+  /** what the seller says of it: {"staple_mm": "28.5-29", "micronaire": "4.1"} */
   quality: string | null
   delivery_terms: string | null
   payment_terms: string | null
@@ -295,6 +321,7 @@ export interface RequirementRaw {
   variety_id: string | null
   bales_min: number
   bales_max: number
+  /** {"staple_mm_min": "28.5", "trash_pct_max": "3"} */
   quality_limits: string | null
   price_ceiling_per_candy: number | null
   deliver_from: string | null
@@ -327,15 +354,24 @@ export interface TradeRaw {
   commodity_id: string
   variety_id: string | null
   bales: number
+  /** agreed net weight of one bale */
+  bale_weight_kg: number
   price_per_candy: number
   brokerage_pct: number
   tax_pct: number
   delivery_terms: string | null
   payment_terms: string | null
+  /** limits as in erp_core/quality.py: {"staple_mm_min": "29", "staple_mm_allowance": "0.5"} */
   quality_bases: string | null
   trade_date: string
   deliver_from: string | null
   deliver_until: string | null
+  /** the agreed bales at the agreed weight and price, without tax */
+  amount: number | null
+  /** tax_pct of the amount */
+  tax_amount: number | null
+  /** over its lorries */
+  bales_dispatched: number
   state: TradeState
   remarks: string | null
   /** when the server first stored the row */
@@ -378,6 +414,7 @@ export interface QualityInspectionRaw {
   short_fibre_index: number | null
   grade: string | null
   method: QualityInspectionMethod
+  /** against the trade; empty in a draft */
   result: QualityInspectionResult | null
   inspected_at: number | null
   state: QualityInspectionState
@@ -401,6 +438,7 @@ export interface DispatchRaw {
   transporter_id: string | null
   vehicle_number: string | null
   lr_number: string | null
+  /** number of the e-way bill */
   eway_bill: string | null
   bales: number
   gross_kg: number | null
@@ -510,11 +548,11 @@ export const DEFAULTS = {
   partner_contacts: { is_primary: false },
   availabilities: { bales_reserved: 0, bales_sold: 0, price_kind: 'negotiable', visibility: 'organisation', state: 'draft' },
   requirements: { urgency: 'normal', bales_fulfilled: 0, state: 'draft' },
-  trades: { brokerage_pct: 0, tax_pct: 0, state: 'draft' },
+  trades: { bale_weight_kg: 170, brokerage_pct: 0, tax_pct: 0, state: 'draft' },
   quality_inspections: { bale_numbers: '[]', method: 'hand', state: 'draft' },
   dispatches: { bales: 0, state: 'planned' },
   settings: {},
-  sync_issues: { fields: '[]', state: 'open' },
+  sync_issues: { state: 'open' },
 } as const satisfies { [T in TableName]: Partial<RawByTable[T]> }
 
 /** Business partner: state -> the states that may follow it; the first one is where a row begins. */
