@@ -29,6 +29,9 @@ const USERS: [string, Kind][] = [
 /** Columns that two phones may fight over. */
 const FOUGHT_OVER = ['trade_name', 'address', 'remarks', 'email']
 
+/** How the syncs ended: shown with a failure, to see what the run was made of. */
+const outcomes = new Map<string, number>()
+
 async function act(device: Device, made: string[]): Promise<void> {
   const { database } = device
   const roll = random.next()
@@ -57,7 +60,11 @@ async function badSync(device: Device, cutter: Cutter): Promise<void> {
   device.faults = { GET: fault(), POST: fault() }
   const cut = (): number => (random.chance(0.1) ? random.below(4000) : Infinity)
   ;[cutter.up, cutter.down] = [cut(), cut()]
-  await device.sync().catch(() => undefined)
+  const outcome = await device.sync().then(
+    () => 'done',
+    (error: Error & { code?: string }) => error.code ?? error.name,
+  )
+  outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
 }
 
 async function heal(devices: Device[]): Promise<void> {
@@ -82,6 +89,7 @@ describe('phones on a bad network', () => {
     }
     ;[cutter.up, cutter.down] = [Infinity, Infinity]
     await heal(devices)
+    console.log(Object.fromEntries(outcomes))
 
     const shared = TABLES.filter((table) => table !== 'sync_issues')
     const fresh = await Device.of('admin')
