@@ -123,7 +123,7 @@ async def _fill(
 ) -> None:
     jobs: list[tuple[Listing, Spool]] = []
     try:
-        async with database.snapshot() as connection:
+        async with room.copying, database.snapshot() as connection:
             clock, way = await _orient(connection, reader.org_id, request.cursor)
             planning = _Planning(connection, room, reader, request, way, jobs)
             tables = await planning.tables()

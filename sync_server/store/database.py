@@ -25,6 +25,9 @@ async def _nothing_to_reset(_connection: Connection) -> None:
     """Save a round trip per request: every setting we make is SET LOCAL and asyncpg ends an open transaction itself."""
 
 
+ACQUIRE_SECONDS = 15.0
+"""How long a request waits for a connection before it is told to come again: longer than a healthy queue ever is."""
+
 OLDEST_POSTGRESQL = 15
 """Major version; the first that a supported Debian release ships. Newer features are not used."""
 
@@ -68,8 +71,11 @@ class Database:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
-        """Lend a connection; a transaction that is left open is rolled back when it comes back."""
-        async with self._pool.acquire() as connection:
+        """Lend a connection; a transaction that is left open is rolled back when it comes back.
+
+        Raises TimeoutError if none is free for `ACQUIRE_SECONDS`.
+        """
+        async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
             yield connection
 
     @asynccontextmanager

@@ -26,6 +26,10 @@ ABANDONED_SECONDS: Final = 3600
 """A file that grew last so long ago belongs to a process that died: filling one takes seconds."""
 
 
+COPYING_MAX: Final = 3
+"""Answers that are copied from the database at once: each holds a connection, and pushes need some too."""
+
+
 class Broken(Exception):
     """The spool's writer failed; what was read of it so far is not whole."""
 
@@ -120,6 +124,7 @@ class SpoolRoom:
         self._folder = folder
         self._bytes_max = bytes_max
         self._known: dict[Path, Spool] = {}
+        self.copying = asyncio.Semaphore(COPYING_MAX)
         folder.mkdir(parents=True, exist_ok=True)
         for left_over in folder.glob("*.growing"):
             if time.time() - left_over.stat().st_mtime > ABANDONED_SECONDS:  # not a neighbouring worker's
