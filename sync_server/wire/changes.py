@@ -95,25 +95,29 @@ def _read_record(table: str, operation: Operation, place: int, record: Any) -> M
                 pointer=pointer(table, operation.value, place, column),
             )
         values[column] = value
-    return Mutation(table, record_id, operation, values, _read_changed(operation, record.get("_changed")))
+    return Mutation(table, record_id, operation, values, _read_changed(operation, record.get("_changed"), accepted))
 
 
 def _read_id(value: Any, *where: str | int) -> str:
     if not isinstance(value, str):
-        raise Problem("unsafe_id", f"The id is a JSON {_json_name(value)}; a string is needed.", pointer=pointer(*where))
+        raise Problem(
+            "unsafe_id", f"The id is a JSON {_json_name(value)}; a string is needed.", pointer=pointer(*where)
+        )
     if not SAFE_ID.fullmatch(value):
         raise Problem("unsafe_id", pointer=pointer(*where))
     return value
 
 
-def _read_changed(operation: Operation, hint: Any) -> frozenset[str] | None:
+def _read_changed(operation: Operation, hint: Any, columns: Mapping[str, object]) -> frozenset[str] | None:
     """Read `_changed`, a hint that narrows an update; a created record has changed everywhere and says nothing.
 
-    Anything that is no comma list of columns is no hint: push rule 8 says to ignore it.
+    Anything that is no comma list of columns is no hint (push rule 8 says to ignore it): believed, a hint of unknown
+    names would make every edit look like none.
     """
-    if operation is not Operation.UPDATED or not isinstance(hint, str) or not hint:
+    if operation is not Operation.UPDATED or not isinstance(hint, str):
         return None
-    return frozenset(hint.split(","))
+    named = frozenset(hint.split(","))
+    return named if named <= columns.keys() else None
 
 
 @cache
