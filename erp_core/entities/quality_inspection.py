@@ -9,7 +9,7 @@ Invariant: the result of a submitted inspection follows from its readings and th
 from __future__ import annotations
 
 from erp_core.language import BAG, DERIVED, GUARDED, NEWEST, ONCE, Entity, Field, States, locked
-from erp_core.quality import PARAMETERS, Result
+from erp_core.quality import PARAMETERS, RESULTS
 from erp_core.values import Choice, Instant, Reference, Row, Text, Words
 from erp_core.vocabulary import LATITUDE, LONGITUDE, USER_ID
 
@@ -42,7 +42,7 @@ QUALITY_INSPECTION = Entity(
         *(Field(parameter.name, parameter.type, READING) for parameter in PARAMETERS),
         Field("grade", Text(20), READING),
         Field("method", Choice(("hand", "hvi")), READING, required=True, default="hand"),
-        Field("result", Choice(tuple(r.value for r in Result)), DERIVED, help="against the trade; empty in a draft"),
+        Field("result", Choice(RESULTS), DERIVED, help="against the trade; empty in a draft"),
         Field("inspected_at", Instant(), NEWEST),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="draft"),
     ),
