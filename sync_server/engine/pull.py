@@ -84,8 +84,10 @@ async def pull(database: Database, room: SpoolRoom, actor: Actor, request: PullR
             if request.cursor == clock.position:
                 return Delta(clock.position, request.tables)
             if clock.position - request.cursor <= SMALL_DELTA_MAX:
-                clock, moved = await feed.read_delta(connection, reader, request.tables, request.cursor)
-                return Delta(clock.position, request.tables, tuple(moved))
+                now, moved = await feed.read_delta(connection, reader, request.tables, request.cursor)
+                if (now.epoch, now.floor) == (clock.epoch, clock.floor):
+                    return Delta(now.position, request.tables, tuple(moved))
+                # Between the two statements tombstones were purged or history was cut: one snapshot must decide anew.
     return await _spool(database, room, reader, request)
 
 

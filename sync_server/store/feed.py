@@ -108,7 +108,12 @@ class Listing:
 
 def _filled_otherwise(columns: Sequence[str]) -> str:
     # WatermelonDB's "Implementing your Sync backend", pull rule 6: a new column starts as null, '', 0 or false.
-    return " OR ".join(f"coalesce(payload->>'{column}', '') NOT IN ('', '0', 'false')" for column in columns)
+    return " OR ".join(
+        f"CASE json_typeof(payload->'{column}') WHEN 'string' THEN payload->>'{column}' <> ''"
+        f" WHEN 'number' THEN (payload->>'{column}')::numeric <> 0"
+        f" WHEN 'boolean' THEN (payload->>'{column}')::boolean ELSE false END"
+        for column in columns
+    )
 
 
 async def copy_listing(
