@@ -32,7 +32,8 @@ from erp_core.entities.requirement import REQUIREMENT
 from erp_core.entities.trade import TRADE
 
 PRICES: Final = {
-    # rupees per candy, about what spot lint cost in India in 2025 (CAI spot rates); rounded to 50
+    # rupees per candy: Shankar-6 as Fibre2Fashion reported it from Gujarat (55 800 to 56 200, season 2023-24), the others
+    # in about the proportion of commoditiescontrol.com's lists of spot prices
     "Shankar-6": 55_000,
     "J-34": 53_000,
     "MCU-5": 58_500,
@@ -41,7 +42,8 @@ PRICES: Final = {
     "V-797": 43_000,
     "Suvin": 88_000,
 }
-STAPLES: Final = {name: (Decimal(least), Decimal(most)) for name, least, most in VARIETIES}
+STAPLES: Final = {name: (Decimal(least), Decimal(most)) for name, least, most, *_ in VARIETIES}
+MICRONAIRES: Final = {name: (Decimal(finest), Decimal(coarsest)) for name, _, _, finest, coarsest in VARIETIES}
 TAX_PCT: Final = Decimal(COMMODITIES[0].gst_rate_pct)
 DELIVERY: Final = ("Ex gin", "Delivered mill", "FOR station", "Ex warehouse")
 PAYMENT: Final = ("Advance", "Against delivery", "15 days", "30 days", "Against documents")
@@ -124,7 +126,7 @@ class Desk:
             bales_offered=bales,
             asking_price_per_candy=self._price(variety),
             price_kind=rng.choice(("fixed", "negotiable", "negotiable", "on_call")),
-            quality={"staple_mm": f"{least}-{most}", "micronaire": "3.6-4.6", "trash_pct": "max 3.0"},
+            quality={"staple_mm": f"{least}-{most}", "micronaire": "-".join(map(str, MICRONAIRES[variety]))},
             delivery_terms=rng.choice(DELIVERY),
             payment_terms=rng.choice(PAYMENT),
             valid_until=TODAY + timedelta(days=rng.randint(14, 120)),
@@ -212,11 +214,15 @@ def day(rng: Random, first: date, last: date) -> date:
 
 
 def _bases(variety: str) -> dict[str, str]:
-    least, _ = STAPLES[variety]
+    """Give the limits of a contract: what lies a little beyond them lowers the price, what lies further is rejected."""
+    staple, micronaire = STAPLES[variety][0], MICRONAIRES[variety]
     return {
-        "staple_mm_min": str(least),
-        "micronaire_min": "3.5",
-        "micronaire_max": "4.9",
+        "staple_mm_min": str(staple),
+        "staple_mm_allowance": "0.5",
+        "micronaire_min": str(micronaire[0]),
+        "micronaire_max": str(micronaire[1]),
         "moisture_pct_max": "8.50",
+        "moisture_pct_allowance": "1.00",
         "trash_pct_max": "3.50",
+        "trash_pct_allowance": "1.50",
     }

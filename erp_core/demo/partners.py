@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from erp_core.demo.names import ENDINGS, FIRMS, GIVEN, HOUSES, SURNAMES
 from erp_core.demo.numbers import gstin, mobile, pan
@@ -91,6 +91,8 @@ def _partner(pile: Pile, region: Region, role: str, serial: int, state: str) -> 
         phone=phone,
         email=_email(trade_name, town),
         address=address,
+        pincode=town.pincode,
+        address_state=region.state,
         location_id=place,
         assigned_agent_id=rng.choice(region.agents) if region.agents else None,
         kyc_state="verified" if state in ("approved", "suspended") else rng.choice(("pending", "expired")),
@@ -98,7 +100,8 @@ def _partner(pile: Pile, region: Region, role: str, serial: int, state: str) -> 
         tags=tuple(sorted(rng.sample(_TAGS, rng.choice((0, 0, 1, 2))))),
         remarks=rng.choice(_REMARKS) if rng.random() < 0.3 else None,
     )
-    _places(pile, id, role, place, address, town, own_gstin)
+    registered = {"location_id": place, "address": address, "gstin": own_gstin}
+    _places(pile, id, region, role, town, registered)
     _people(pile, id, region, f"{given} {surname}", serial, town)
     return Partner(id, role, town, trades=state == "approved")
 
@@ -120,27 +123,17 @@ def _email(trade_name: str, town: Town) -> str:
     return f"office@{firm}.{town.name.lower()}.example"
 
 
-def _places(pile: Pile, id: str, role: str, place: str, address: str, town: Town, own_gstin: str | None) -> None:
-    pile.add(
-        PARTNER_LOCATION,
-        partner_id=id,
-        kind="registered",
-        is_primary=True,
-        location_id=place,
-        address=address,
-        pincode=town.pincode,
-        gstin=own_gstin,
-    )
+def _places(pile: Pile, id: str, region: Region, role: str, town: Town, registered: dict[str, Any]) -> None:
+    """Add the registered office, and for half of those with a factory that, without a registration of its own."""
+    of_town = {"partner_id": id, "is_primary": True, "pincode": town.pincode, "state": region.state}
+    pile.add(PARTNER_LOCATION, kind="registered", **of_town, **registered)
     if role in ("ginner", "buyer") and pile.rng.random() < 0.5:
-        kind = "gin" if role == "ginner" else "shipping"
         pile.add(
             PARTNER_LOCATION,
-            partner_id=id,
-            kind=kind,
-            is_primary=True,
+            kind="gin" if role == "ginner" else "shipping",
             location_id=location_id("gin", town),
             address=f"Survey {pile.rng.randint(10, 900)}, {town.name} {town.pincode}",
-            pincode=town.pincode,
+            **of_town,
         )
 
 

@@ -2,7 +2,7 @@
 
 Owns: facts of law and standard, each with its source and date beside it.
 Must not know: partners and documents.
-Invariant: weights agree with the units (1 candy = 784 lb); every id is fixed, so that a demo that grows finds them
+Invariant: weights are those of erp_core/units.py; every id is fixed, so that a demo that grows finds them
 (tests/unit/test_demo.py).
 """
 
@@ -25,6 +25,7 @@ from erp_core.entities.organisation import ORGANISATION
 from erp_core.entities.setting import SETTING
 from erp_core.entities.unit import UNIT
 from erp_core.entities.variety import VARIETY
+from erp_core.units import BALE_KG, KG_OF, QUINTAL_KG
 
 ORG_ID: Final = "DemoCottonHouse1"
 OTHER_ORG_ID: Final = "OtherTraderDemo2"
@@ -34,17 +35,21 @@ SEASON_ENDS: Final = date(2027, 9, 30)
 CROP_YEAR: Final = "2026-27"
 
 UNITS: Final = (
-    # code, name, dimension, factor to the base unit of its dimension (kg, mm, bale, %, INR)
-    ("kg", "Kilogram", "mass", "1"),
-    ("quintal", "Quintal (100 kg)", "mass", "100"),
-    ("tonne", "Tonne (1 000 kg)", "mass", "1000"),
-    ("candy", "Candy (784 lb)", "mass", "355.616"),  # 784 × 0.45359237 kg = 355.616…; 355.62 in the trade's tables
-    ("maund20", "Maund of 20 kg (Gujarat)", "mass", "20"),
-    ("mm", "Millimetre", "length", "1"),
-    ("bale", "Bale (about 170 kg lint)", "count", "1"),
-    ("bag", "Bag", "count", "1"),
-    ("pct", "Per cent", "percentage", "1"),
-    ("inr", "Indian rupee", "currency", "1"),
+    # code, name, dimension, factor to the base unit of its dimension (kg, mm, bag, %, INR)
+    ("kg", "Kilogram", "mass", KG_OF["kg"]),
+    ("quintal", "Quintal (100 kg)", "mass", KG_OF["quintal"]),
+    ("tonne", "Tonne (1 000 kg)", "mass", KG_OF["tonne"]),
+    ("candy", "Candy (784 lb)", "mass", KG_OF["candy"]),
+    ("maund", "Maund (40 seers)", "mass", KG_OF["maund"]),
+    ("maund_20", "Maund of 20 kg (Gujarat)", "mass", KG_OF["maund_20"]),
+    ("bale", "Bale (Indian standard, 170 kg of lint)", "mass", KG_OF["bale"]),
+    ("mm", "Millimetre", "length", Decimal(1)),
+    ("bag", "Bag", "count", Decimal(1)),
+    ("pct", "Per cent", "percentage", Decimal(1)),
+    ("inr", "Indian rupee", "currency", Decimal(1)),
+)
+GOODS_RATES: Final = (
+    "Notification 9/2025-Central Tax (Rate), 17 September 2025, Schedule I (2.5 %, with the state's half 5 %)"
 )
 
 
@@ -52,8 +57,8 @@ UNITS: Final = (
 class CommodityFact:
     """A commodity, its HSN heading and GST rate (central and state halves together, per cent).
 
-    `source` says where both stand. All four read on 2026-11-23 in the stored copies of cleartax.in ("GST rates & HSN code
-    5201"), busy.in ("New GST Rate for HSN Code 5201": old 5 %, new 5 %) and gtx.kredx.com (1207 20: 5 %).
+    `source` is the law in force for the demo's season. The rates were compared on 2026-11-23 with the tables of busy.in
+    (5201: new rate 5 %, old 5 %; 1207 29 00: 5 %; 1207 21 00, for sowing: nil) and cleartax.in (5201: 5 %, 5202: 5 %).
     """
 
     key: str
@@ -61,7 +66,7 @@ class CommodityFact:
     category: str
     hsn: str
     units: tuple[str, str, str]
-    standard_weight_kg: str | None
+    standard_weight_kg: Decimal
     gst_rate_pct: str
     grades: tuple[str, ...]
     source: str
@@ -69,36 +74,36 @@ class CommodityFact:
 
 COMMODITIES: Final = (
     CommodityFact(
-        *("lint", "Cotton lint", "lint", "5201", ("kg", "bale", "candy"), "170.000", "5.00"),
+        *("lint", "Cotton lint", "lint", "5201", ("kg", "bale", "candy"), BALE_KG, "5.00"),
         ("Fine", "Fully good", "Good", "Superfine"),
-        "Notification 1/2017-Central Tax (Rate), 28 June 2017, Schedule I, cotton, not carded or combed: 5 %",
+        GOODS_RATES,
     ),
     CommodityFact(
-        *("kapas", "Kapas (seed cotton)", "seed_cotton", "5201", ("kg", "quintal", "quintal"), "100.000", "5.00"),
+        *("kapas", "Kapas (seed cotton)", "seed_cotton", "5201", ("kg", "quintal", "quintal"), QUINTAL_KG, "5.00"),
         ("A", "B", "C"),
-        "As lint; from a farmer the buyer pays the tax (Notification 43/2017-Central Tax (Rate), 14 November 2017)",
+        f"{GOODS_RATES}; bought from a farmer, the buyer owes it (Notification 43/2017-Central Tax (Rate), 14 November 2017)",
     ),
     CommodityFact(
-        *("seed", "Cotton seed", "cotton_seed", "1207", ("kg", "quintal", "quintal"), "100.000", "5.00"),
-        ("Oil mill", "Feed"),
-        "Notification 1/2017-Central Tax (Rate), Schedule I, oil seeds other than of seed quality: 5 %",
+        *("seed", "Cotton seed", "cotton_seed", "1207", ("kg", "quintal", "quintal"), QUINTAL_KG, "5.00"),
+        ("Feed", "Oil mill"),
+        f"{GOODS_RATES}; other than of seed quality",
     ),
     CommodityFact(
-        *("waste", "Cotton waste", "waste", "5202", ("kg", "bale", "candy"), "170.000", "5.00"),
+        *("waste", "Cotton waste", "waste", "5202", ("kg", "bale", "candy"), BALE_KG, "5.00"),
         ("Comber noil", "Flat strips", "Licker-in"),
-        "Notification 1/2017-Central Tax (Rate), Schedule I, cotton waste with yarn waste and garnetted stock: 5 %",
+        GOODS_RATES,
     ),
 )
 
 VARIETIES: Final = (
-    # name, staple from and to in mm
-    ("Shankar-6", "27.5", "29.5"),
-    ("J-34", "25.5", "27.5"),
-    ("MCU-5", "31.0", "33.0"),
-    ("DCH-32", "34.0", "36.0"),
-    ("Bunny/Brahma", "29.0", "31.5"),
-    ("V-797", "21.0", "23.5"),
-    ("Suvin", "37.0", "39.0"),
+    # name, staple from and to in mm, micronaire from and to; as the trade describes them
+    ("Shankar-6", "27.5", "29.5", "3.50", "4.90"),
+    ("J-34", "25.5", "27.5", "3.80", "4.90"),
+    ("MCU-5", "31.0", "33.0", "3.20", "4.30"),
+    ("DCH-32", "34.0", "36.0", "3.00", "3.80"),
+    ("Bunny/Brahma", "29.0", "31.5", "3.40", "4.60"),
+    ("V-797", "21.0", "23.5", "4.50", "6.00"),
+    ("Suvin", "37.0", "39.0", "3.00", "3.60"),
 )
 
 SETTINGS: Final = (
@@ -153,7 +158,8 @@ def reference_data(seed: int) -> Pile:
         cin="U51909GJ2011PTC064213",
         pan=own_pan,
         gstin=gstin("24", own_pan),
-        registered_address="Dhebar Road, Rajkot 360001, Gujarat",
+        registered_address="Dhebar Road, Rajkot 360001",
+        state="Gujarat",
     )
     for region in REGIONS:
         _branch(pile, region, own_pan)
@@ -185,7 +191,7 @@ def _branch(pile: Pile, region: Region, own_pan: str) -> None:
 
 def _goods(pile: Pile) -> None:
     for code, name, dimension, factor in UNITS:
-        exact = Decimal(factor).quantize(Decimal("0.000001"))
+        exact = factor.quantize(Decimal("0.000001"))
         pile.add(UNIT, unit_id(code), code=code, name=name, dimension=dimension, factor_to_base=exact)
     for fact in COMMODITIES:
         base, trade, rate = map(unit_id, fact.units)
@@ -197,17 +203,19 @@ def _goods(pile: Pile) -> None:
             base_unit_id=base,
             trade_unit_id=trade,
             rate_unit_id=rate,
-            standard_weight_kg=None if fact.standard_weight_kg is None else Decimal(fact.standard_weight_kg),
+            standard_weight_kg=fact.standard_weight_kg.quantize(Decimal("0.001")),
             gst_rate_pct=Decimal(fact.gst_rate_pct),
-            grades=tuple(sorted(fact.grades)),
+            grades=fact.grades,
         )
-    for name, least, most in VARIETIES:
+    for name, least, most, finest, coarsest in VARIETIES:
         pile.add(
             *(VARIETY, variety_id(name)),
             commodity_id=commodity_id("lint"),
             name=name,
             staple_min_mm=Decimal(least),
             staple_max_mm=Decimal(most),
+            micronaire_min=Decimal(finest),
+            micronaire_max=Decimal(coarsest),
         )
 
 
