@@ -17,7 +17,7 @@ import { NOTE, WRITABLE, createSamples, note, partner } from '../support/samples
 import type { Writable } from '../support/samples'
 
 const random = new Random()
-const STEPS = Number(process.env['COTTON_TEST_STEPS'] ?? 200)
+const STEPS = Number(process.env['COTTON_TEST_STEPS'] ?? 250)
 const USERS: [string, Kind][] = [
   ['agent1', 'sqlite'],
   ['agent2', 'loki'],
@@ -55,6 +55,14 @@ async function act(device: Device, made: string[]): Promise<void> {
   }
 }
 
+/** Two phones change the same column of the same record and sync at the same moment. */
+async function duel(devices: Device[], made: string[]): Promise<void> {
+  const [id, column] = [random.pick(made), random.pick(FOUGHT_OVER)]
+  for (const device of devices) {
+    await update(device.database, 'business_partners', id, { [column]: `${device.username}${random.below(1000)}@example.in` })
+  }
+}
+
 async function badSync(device: Device, cutter: Cutter): Promise<void> {
   const fault = (): Fault => random.pick(['none', 'none', 'none', 'lost', 'doubled'])
   device.faults = { GET: fault(), POST: fault() }
@@ -83,9 +91,10 @@ describe('phones on a bad network', () => {
     const made: string[] = []
 
     for (let step = 0; step < STEPS; step += 1) {
-      const several = random.chance(0.2) ? [random.pick(devices), random.pick(devices)] : [random.pick(devices)]
-      for (const device of several) await act(device, made)
-      if (random.chance(0.4)) await Promise.all([...new Set(several)].map((device) => badSync(device, cutter)))
+      const several = random.chance(0.4) ? [random.pick(devices), random.pick(devices)] : [random.pick(devices)]
+      if (several.length > 1 && made.length && random.chance(0.7)) await duel(several, made)
+      else for (const device of several) await act(device, made)
+      if (several.length > 1 || random.chance(0.4)) await Promise.all([...new Set(several)].map((device) => badSync(device, cutter)))
     }
     ;[cutter.up, cutter.down] = [Infinity, Infinity]
     await heal(devices)
