@@ -8,14 +8,23 @@ elsewhere (tests/unit/test_rules.py, tests/properties/test_rules.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from itertools import pairwise
+from typing import Any, Final
 
-from erp_core import quality
-from erp_core.identifiers import is_gstin, is_pan, pan_of, state_of
+from erp_core.identifiers import is_gstin, is_pan, is_phone_number, pan_of, state_of
 from erp_core.language import DeleteRule, Rule, Violation, World
 from erp_core.values import Row
+
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+SELLERS: Final = ("seller", "ginner")
+BUYERS: Final = ("buyer",)
+BROKERS: Final = ("broker", "sub_broker")
+TRANSPORTERS: Final = ("transporter",)
+"""The kinds of partner that may stand in each place of a document."""
 
 
 def touched(after: Row, before: Row | None, *names: str) -> bool:
@@ -35,6 +44,11 @@ def when_touched(*names: str) -> Callable[[Rule], Rule]:
         return checked
 
     return wrap
+
+
+def enters(after: Row, before: Row | None, states: frozenset[str]) -> bool:
+    """Say whether a row comes into one of `states` from outside of them."""
+    return after["state"] in states and (before is None or before["state"] not in states)
 
 
 # --- One row by itself ------------------------------------------------------------------------------------------------
@@ -94,13 +108,32 @@ def tax_numbers(state: str, pan: str | None = "pan") -> Rule:
     return rule
 
 
-def agreed_limits(name: str) -> Rule:
-    """The document in the field `name` states limits of quality as erp_core/quality.py reads them."""
+def well_formed(name: str, is_one: Callable[[str], bool], what: str) -> Rule:
+    """The text in the field `name`, if there is one, is `what`: a telephone number, such as +919825012345."""
 
     @when_touched(name)
     def rule(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
-        for fault in quality.faults_of(after[name]):
-            yield Violation("bad_quality_limit", f"{name}: {fault}.", (name,))
+        if after[name] is not None and not is_one(after[name]):
+            yield Violation("malformed", f"{after[name]} is not {what}.", (name,))
+
+    return rule
+
+
+phone_number: Final = well_formed(
+    "phone", is_phone_number, "a telephone number: an Indian one is +91 and ten digits, such as +919825012345"
+)
+email_address: Final = well_formed(
+    "email", lambda text: _EMAIL.fullmatch(text) is not None, "an e-mail address, such as desk@example.in"
+)
+
+
+def well_stated(name: str, faults: Callable[[Mapping[str, Any] | None], Iterator[str]]) -> Rule:
+    """The document of quality in the field `name` has none of `faults` (erp_core/quality.py)."""
+
+    @when_touched(name)
+    def rule(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
+        for fault in faults(after[name]):
+            yield Violation("bad_quality", f"{name}: {fault}.", (name,))
 
     return rule
 
