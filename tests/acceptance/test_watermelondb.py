@@ -9,26 +9,30 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
 import pytest
-from sync_server.operate.seed import seed_demo
 
 from erp_core.catalogue import SYNCED
 from mobile.node import SDK, find_node, ready_sdk
+from sync_server.operate.seed import seed_demo
 from tests.harness.servers import Server, serve_here
 
 LARGE = 20_000
 NODE_SECONDS_MAX = 300.0
 
 
-async def run_node(*files: str, **environment: str) -> None:
-    """Run compiled Node tests; a failure shows what they printed."""
+TESTING = ("--test", "--test-force-exit", "--test-reporter=spec")
+
+
+async def run_node(*arguments: str, flags: Sequence[str] = TESTING, **environment: str) -> None:
+    """Run compiled Node tests in the SDK's folder; a failure shows what they printed."""
     await asyncio.to_thread(ready_sdk)
-    command = (find_node(), "--test", "--test-force-exit", "--test-reporter=spec", *files)
     node = await asyncio.create_subprocess_exec(
-        *command,
+        *(find_node(), *flags, *arguments),
         cwd=SDK,
         env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE,
@@ -45,6 +49,21 @@ async def run_node(*files: str, **environment: str) -> None:
 
 async def test_the_sdk_reads_and_writes_columns_and_speaks_the_documented_requests() -> None:
     await run_node("dist/test/unit/fields.test.js", "dist/test/unit/sync.test.js")
+
+
+async def test_the_example_of_the_readme_compiles(tmp_path: Path) -> None:
+    sdk = await asyncio.to_thread(ready_sdk)
+    blocks = re.findall(r"```ts\n(.*?)```", (sdk / "README.md").read_text(), re.DOTALL)
+    imports, code = blocks[0].split("\n\n", 1)
+    (tmp_path / "readme.ts").write_text(
+        f"{imports}\ndeclare const session: {{ accessToken: string }}\nexport async function start() {{\n{code}}}\n"
+    )
+    (tmp_path / "node_modules").symlink_to(sdk / "node_modules")
+    options = {"noEmit": True, "rootDir": "/", "paths": {"@cotton-sync/sdk": [str(sdk / "src" / "index.ts")]}}
+    settings = {"extends": str(sdk / "tsconfig.json"), "compilerOptions": options, "include": ["readme.ts"]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps(settings))
+
+    await run_node("node_modules/typescript/bin/tsc", "--project", str(tmp_path), flags=())
 
 
 @pytest.mark.parametrize("what", ["stock", "roundtrip", "conflicts", "refusals", "faults", "migration"])
