@@ -10,7 +10,8 @@ import pytest
 from erp_core.catalogue import ENTITIES
 from erp_core.demo.reference import ORG_ID, OTHER_ORG_ID
 from sync_server.operate import seed as seeding
-from sync_server.operate.seed import LOGINS, PASSWORD, USERS, seed_database, seed_demo
+from sync_server.operate.seed import LOGINS, PASSWORD, seed_database, seed_demo
+from sync_server.operate.seed_people import USERS
 from sync_server.store.database import Database
 from tests.harness.servers import Server
 
@@ -91,7 +92,7 @@ async def test_growing_does_not_bring_back_what_was_deleted(demo_url: str) -> No
     report = await seed_demo(demo_url, records=300)
 
     assert (await counts(demo_url))["requirements"] == 0
-    assert report.users == 1, "a demo login that is missing is made"
+    assert report.users == 0
 
 
 async def test_without_demo_users_nobody_can_log_in(database_url: str) -> None:
@@ -138,8 +139,23 @@ async def test_an_organisation_that_lost_its_note_is_left_alone(demo_url: str) -
 
     report = await seed_demo(demo_url, records=2_000)
 
-    assert report.made == 0
+    assert (report.made, report.left_alone) == (0, seeding.NOT_OURS)
     assert await counts(demo_url) == before
+
+
+async def test_no_demo_beside_real_data(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            "INSERT INTO organisations (org_id, id, legal_name) VALUES ('real', 'real', 'Real House')"
+        )
+    finally:
+        await connection.close()
+
+    report = await seed_demo(database_url)
+
+    assert report == seeding.SeedReport(0, 0, 0, seeding.NOT_EMPTY)
+    assert sum((await counts(database_url)).values()) == 0
 
 
 async def _ids(url: str) -> dict[str, list[str]]:
