@@ -17,7 +17,7 @@ from conflict.merge import Outcome, merge
 from conflict.mutation import Key, Mutation, Operation
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Entity, Violation
-from erp_core.values import Row, Text, Unreadable, Value
+from erp_core.values import Row, Unreadable, Value
 from sync_server.engine.policy_map import policies_of
 from sync_server.store.actor import Actor
 from sync_server.store.log import Event
@@ -154,15 +154,13 @@ class Draft:
     @property
     def differs(self) -> bool:
         """Whether the record will be other than the replica that sent it believes."""
+        if self.verdict is Verdict.REFUSED:
+            return True
         kept = self.after
         if kept is None or self.deletes:
             return not (kept is None and self.deletes)
-        return any(kept[name] != value for name, value in self.sent.items() if not _is_blank(self.entity, name, value))
-
-
-def _is_blank(entity: Entity, name: str, value: Value) -> bool:
-    """Say whether a replica cannot tell this empty value from the server's: an empty text on either side."""
-    return value is None and isinstance(entity.by_name[name].type, Text)
+        # A replica cannot tell an empty text from none: WatermelonDB stores '' where a column is not optional.
+        return any((None if kept[name] == "" else kept[name]) != value for name, value in self.sent.items())
 
 
 def replica_base(history: Sequence[Event], cursor: int, session: str) -> Mapping[str, Any] | None:
