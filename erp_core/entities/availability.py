@@ -8,8 +8,11 @@ Invariant: bales reserved and sold never exceed those offered (tests/unit/test_a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from erp_core.language import GUARDED, ONCE, Entity, Field, States, tally
+from erp_core.language import GUARDED, ONCE, Entity, Field, States, Violation, World, tally
+from erp_core.quality import misstated
+from erp_core.rules import SELLERS, deletable_while, partner_is, touched, variety_of_commodity, well_stated
 from erp_core.values import Choice, Day, Document, Reference, Row, Text
 from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
 
@@ -23,7 +26,9 @@ STATES = States(
         "expired": ("active",),
         "cancelled": (),
     },
+    also_begins=("active",),  # written down and opened before the phone saw a signal
 )
+ON_OFFER = ("active", "reserved")
 
 
 def _offered(row: Row) -> int | None:
@@ -31,11 +36,46 @@ def _offered(row: Row) -> int | None:
     return offered
 
 
+def _crop_year_is_one(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
+    """The cotton season runs from 1 October to 30 September (Cotton Association of India): 2026-27."""
+    season = after["crop_year"]
+    if touched(after, before, "crop_year") and (int(season[2:4]) + 1) % 100 != int(season[5:7]):
+        sentence = f"The crop year {season} is no season; write two years in a row, such as 2026-27."
+        yield Violation("malformed", sentence, ("crop_year",))
+
+
+def _not_oversold(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
+    reserved, sold, offered = after["bales_reserved"], after["bales_sold"], after["bales_offered"]
+    names = ("bales_reserved", "bales_sold", "bales_offered")
+    if reserved + sold > offered and touched(after, before, *names):
+        sentence = f"{reserved} bales reserved and {sold} sold are more than the {offered} offered."
+        yield Violation("oversold", sentence, names)
+
+
+def _still_valid(after: Row, before: Row | None, world: World) -> Iterator[Violation]:
+    """An offer is not opened after its last day; one that was open then may stay so until someone closes it."""
+    until = after["valid_until"]
+    if until is None or until >= world.today or after["state"] not in ON_OFFER:
+        return
+    if touched(after, before, "state", "valid_until"):
+        sentence = f"The offer ended on {until}; extend it, or mark it expired."
+        yield Violation("offer_ended", sentence, ("valid_until", "state"))
+
+
 AVAILABILITY = Entity(
     name="availability",
     table="availabilities",
     title="Availability",
     states=STATES,
+    rules=(
+        partner_is("seller_id", *SELLERS),
+        variety_of_commodity,
+        well_stated("quality", misstated),
+        _crop_year_is_one,
+        _not_oversold,
+        _still_valid,
+    ),
+    delete_rules=(deletable_while("state", STATES.words[0]),),
     fields=(
         Field("branch_id", Reference("branch"), required=True),
         Field("number", Text(40), ONCE),

@@ -8,6 +8,7 @@ Invariant: a branch keeps its code for ever (tests/unit/test_reference_data.py).
 from __future__ import annotations
 
 from erp_core.language import ONCE, Entity, Field, Phone
+from erp_core.rules import tax_numbers
 from erp_core.values import Flag, Text
 from erp_core.vocabulary import GSTIN, STATE
 
@@ -16,6 +17,7 @@ BRANCH = Entity(
     table="branches",
     title="Branch",
     phone=Phone.DOWN,
+    rules=(tax_numbers("state", pan=None),),
     fields=(
         Field("code", Text(20), ONCE, required=True, unique=True),
         Field("name", Text(120), required=True),

@@ -7,9 +7,11 @@ Invariant: one person of law is one partner: PAN, GSTIN and phone are held once 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
-from erp_core.language import BAG, DERIVED, GUARDED, PROSE, Entity, Field, States, locked
+from erp_core.language import BAG, DERIVED, GUARDED, PROSE, Entity, Field, States, Violation, World, locked
+from erp_core.rules import deletable_while, email_address, phone_number, tax_numbers, touched
 from erp_core.values import Choice, Reference, Row, Text, Words
 from erp_core.vocabulary import GSTIN, PAN, PHONE_NUMBER, PINCODE, RUPEES, STATE, USER_ID
 
@@ -24,6 +26,7 @@ STATES = States(
         "inactive": ("approved",),
         "rejected": ("draft",),
     },
+    also_begins=("submitted",),  # written down and submitted before the phone saw a signal
 )
 
 KYC = States("kyc_state", {"pending": ("verified",), "verified": ("expired",), "expired": ("verified",)})
@@ -35,11 +38,26 @@ def _approved(row: Row) -> bool:
     return row["state"] in ("approved", "suspended", "inactive")
 
 
+def _has_a_kind(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
+    if not after["kind"] and touched(after, before, "kind"):
+        yield Violation("no_kind", "Say what the partner is: " + ", ".join(KINDS) + ".", ("kind",))
+
+
+def _kyc_moves(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
+    """The engine minds the machine of `state`; the papers have one of their own."""
+    goal = after["kyc_state"]
+    start = KYC.words[0] if before is None else before["kyc_state"]
+    if goal != start and (before is None or not KYC.reaches(start, goal)):
+        yield Violation("wrong_state", f"Papers that are {start} cannot become {goal}.", ("kyc_state",))
+
+
 BUSINESS_PARTNER = Entity(
     name="business_partner",
     table="business_partners",
     title="Business partner",
     states=STATES,
+    rules=(tax_numbers("address_state"), phone_number, email_address, _has_a_kind, _kyc_moves),
+    delete_rules=(deletable_while("state", STATES.words[0]),),
     fields=(
         Field("branch_id", Reference("branch"), required=True),
         Field("kind", Words(KINDS), BAG, required=True, default=()),
@@ -58,7 +76,9 @@ BUSINESS_PARTNER = Entity(
         Field("address_state", STATE),
         Field("location_id", Reference("location")),
         Field("assigned_agent_id", USER_ID),
-        Field("credit_limit", RUPEES, DERIVED, help="set by the office; empty: none is agreed, and none is checked"),
+        Field(
+            "credit_limit", RUPEES, DERIVED, help="set by the office; 0 or empty: none is agreed, and none is checked"
+        ),
         Field(
             "exposure", RUPEES, DERIVED, required=True, default=Decimal("0.00"), help="its open purchases, tax included"
         ),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
+from erp_core.geohash import derive_geohash
 from erp_core.language import DERIVED, Entity, Field, Phone
+from erp_core.rules import in_pairs
 from erp_core.values import Choice, Text
 from erp_core.vocabulary import LATITUDE, LONGITUDE, PINCODE, STATE
 
@@ -20,6 +22,8 @@ LOCATION = Entity(
     table="locations",
     title="Location",
     phone=Phone.DOWN,
+    rules=(in_pairs("latitude", "longitude"),),
+    derive=derive_geohash,
     fields=(
         Field("name", Text(120), required=True),
         Field("kind", Choice(KINDS), required=True),

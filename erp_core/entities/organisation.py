@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from erp_core.language import Entity, Field, Phone
+from erp_core.rules import tax_numbers
 from erp_core.values import Integer, Text
 from erp_core.vocabulary import CIN, GSTIN, PAN, STATE
 
@@ -18,6 +19,7 @@ ORGANISATION = Entity(
     table="organisations",
     title="Organisation",
     phone=Phone.DOWN,
+    rules=(tax_numbers("state"),),
     fields=(
         Field("legal_name", Text(200), required=True),
         Field("cin", CIN, help="corporate identity number"),

@@ -7,7 +7,8 @@ Invariant: a partner has one primary contact of a kind (tests/unit/test_business
 
 from __future__ import annotations
 
-from erp_core.language import ONCE, Entity, Field
+from erp_core.language import ONCE, Entity, Field, Gather
+from erp_core.rules import email_address, one_primary, phone_number
 from erp_core.values import Choice, Flag, Reference, Text
 from erp_core.vocabulary import PHONE_NUMBER
 
@@ -16,6 +17,8 @@ PARTNER_CONTACT = Entity(
     table="partner_contacts",
     title="Partner contact",
     parent="partner_id",
+    rules=(phone_number, email_address, one_primary("partner_contact", "partner_id")),
+    gathers=(Gather("partner_contact", "partner_id", "partner_id"),),
     fields=(
         Field("partner_id", Reference("business_partner"), ONCE, required=True),
         Field("kind", Choice(("owner", "manager", "accounts", "dispatch", "other")), required=True),

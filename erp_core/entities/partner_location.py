@@ -7,15 +7,32 @@ Invariant: a partner has one primary address of a kind (tests/unit/test_business
 
 from __future__ import annotations
 
-from erp_core.language import ONCE, Entity, Field
-from erp_core.values import Choice, Flag, Reference, Text
+from collections.abc import Iterator
+
+from erp_core.identifiers import pan_of
+from erp_core.language import ONCE, Entity, Field, Gather, Violation, World
+from erp_core.rules import one_primary, tax_numbers, touched
+from erp_core.values import Choice, Flag, Reference, Row, Text
 from erp_core.vocabulary import GSTIN, PINCODE, STATE
+
+
+def _gstin_of_partner(after: Row, before: Row | None, world: World) -> Iterator[Violation]:
+    """A partner is registered in many states under one PAN."""
+    partner, gstin = world.get("business_partner", after["partner_id"]), after["gstin"]
+    if partner is None or gstin is None or not touched(after, before, "gstin", "partner_id"):
+        return
+    if partner["pan"] not in (None, pan_of(gstin)):
+        sentence = f"The GSTIN is of PAN {pan_of(gstin)}, but {partner['legal_name']} has {partner['pan']}."
+        yield Violation("gstin_of_other_pan", sentence, ("gstin",))
+
 
 PARTNER_LOCATION = Entity(
     name="partner_location",
     table="partner_locations",
     title="Partner location",
     parent="partner_id",
+    rules=(tax_numbers("state", pan=None), _gstin_of_partner, one_primary("partner_location", "partner_id")),
+    gathers=(Gather("partner_location", "partner_id", "partner_id"),),
     fields=(
         Field("partner_id", Reference("business_partner"), ONCE, required=True),
         Field("kind", Choice(("registered", "billing", "shipping", "gin", "warehouse")), required=True),

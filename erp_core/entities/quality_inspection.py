@@ -8,13 +8,30 @@ Invariant: the result of a submitted inspection follows from its readings and th
 
 from __future__ import annotations
 
-from erp_core.language import BAG, DERIVED, GUARDED, NEWEST, ONCE, Entity, Field, States, locked
-from erp_core.quality import PARAMETERS, RESULTS
-from erp_core.values import Choice, Instant, Reference, Row, Text, Words
+from collections.abc import Iterator, Mapping
+
+from erp_core.language import (
+    BAG,
+    DERIVED,
+    GUARDED,
+    NEWEST,
+    ONCE,
+    Entity,
+    Field,
+    States,
+    Violation,
+    World,
+    locked,
+)
+from erp_core.quality import PARAMETERS, RESULTS, judge
+from erp_core.rules import deletable_while, enters, in_pairs, when_touched
+from erp_core.values import Choice, Instant, Reference, Row, Text, Value, Words
 from erp_core.vocabulary import LATITUDE, LONGITUDE, USER_ID
 
 STATES = States(
-    "state", {"draft": ("submitted",), "submitted": ("accepted", "disputed"), "accepted": (), "disputed": ("accepted",)}
+    "state",
+    {"draft": ("submitted",), "submitted": ("accepted", "disputed"), "accepted": (), "disputed": ("accepted",)},
+    also_begins=("submitted",),  # graded and submitted before the phone saw a signal
 )
 
 
@@ -23,6 +40,48 @@ def _submitted(row: Row) -> bool:
 
 
 READING = locked(_submitted)
+DONE = frozenset({"submitted", "accepted", "disputed"})
+
+
+def _result(row: Row, world: World) -> Mapping[str, Value]:
+    """Of a draft nothing is said, and of a lot without a contract neither. The bases are locked by the time that an
+    inspection can be submitted (`_against_an_agreement`), so the result stays what it was."""
+    trade = world.get("trade", row["trade_id"])
+    if trade is None or row["state"] not in DONE:
+        return {"result": None}
+    return {"result": judge({p.name: row[p.name] for p in PARAMETERS}, trade["quality_bases"])}
+
+
+@when_touched("trade_id", "availability_id")
+def _of_something(after: Row, _before: Row | None, world: World) -> Iterator[Violation]:
+    names = ("trade_id", "availability_id")
+    if after["trade_id"] is None and after["availability_id"] is None:
+        yield Violation("of_nothing", "Say which trade or which availability was inspected.", names)
+    trade = world.get("trade", after["trade_id"])
+    lots = {after["availability_id"], trade["availability_id"] if trade else None} - {None}
+    if trade is not None and len(lots) > 1:
+        yield Violation("of_another_lot", "The trade is out of another availability.", names)
+
+
+def _complete(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
+    """What is submitted says when, and at least one thing that was found; hands can tell the grade only."""
+    if not enters(after, before, DONE):
+        return
+    if after["inspected_at"] is None:
+        yield Violation("incomplete", "Say when the lot was inspected before you submit.", ("inspected_at",))
+    readings = tuple(p.name for p in PARAMETERS)
+    if all(after[name] is None for name in (*readings, "grade")):
+        yield Violation("incomplete", "Give at least one reading or the grade before you submit.", (*readings, "grade"))
+
+
+def _against_an_agreement(after: Row, before: Row | None, world: World) -> Iterator[Violation]:
+    """A result is owed to both parties, so it is measured against what they agreed on; what is graded before that, for an
+    offer, names the availability."""
+    trade = world.get("trade", after["trade_id"])
+    if trade is not None and trade["state"] == "draft" and enters(after, before, DONE):
+        sentence = "The trade is not confirmed yet; submit the inspection afterwards, or name the availability instead."
+        yield Violation("not_agreed", sentence, ("trade_id", "state"))
+
 
 QUALITY_INSPECTION = Entity(
     name="quality_inspection",
@@ -30,6 +89,9 @@ QUALITY_INSPECTION = Entity(
     title="Quality inspection",
     parent="trade_id",
     states=STATES,
+    rules=(_of_something, in_pairs("latitude", "longitude"), _complete, _against_an_agreement),
+    delete_rules=(deletable_while("state", STATES.words[0]),),
+    derive=_result,
     fields=(
         Field("trade_id", Reference("trade"), ONCE),
         Field("availability_id", Reference("availability"), ONCE),

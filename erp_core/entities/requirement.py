@@ -8,6 +8,8 @@ Invariant: its ranges are the right way round (tests/unit/test_requirement.py).
 from __future__ import annotations
 
 from erp_core.language import GUARDED, ONCE, Entity, Field, States, tally
+from erp_core.quality import mislimited
+from erp_core.rules import BUYERS, deletable_while, in_order, partner_is, variety_of_commodity, well_stated
 from erp_core.values import Choice, Day, Document, Reference, Row, Text
 from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
 
@@ -21,6 +23,7 @@ STATES = States(
         "expired": ("open",),
         "cancelled": (),
     },
+    also_begins=("open",),  # written down and opened before the phone saw a signal
 )
 
 
@@ -34,6 +37,14 @@ REQUIREMENT = Entity(
     table="requirements",
     title="Requirement",
     states=STATES,
+    rules=(
+        partner_is("buyer_id", *BUYERS),
+        variety_of_commodity,
+        well_stated("quality_limits", mislimited),
+        in_order("bales_min", "bales_max"),
+        in_order("deliver_from", "deliver_until"),
+    ),
+    delete_rules=(deletable_while("state", STATES.words[0]),),
     fields=(
         Field("branch_id", Reference("branch"), required=True),
         Field("number", Text(40), ONCE),
@@ -42,7 +53,7 @@ REQUIREMENT = Entity(
         Field("variety_id", Reference("variety")),
         Field("bales_min", BALES, required=True),
         Field("bales_max", BALES, required=True),
-        Field("quality_limits", Document(), help='{"staple_mm_min": "28.5", "trash_pct_max": "3"}'),
+        Field("quality_limits", Document(), help='{"staple_mm": {"min": 28.5}, "trash_pct": {"max": 3}}'),
         Field("price_ceiling_per_candy", PRICE_PER_CANDY),
         Field("deliver_from", Day()),
         Field("deliver_until", Day()),

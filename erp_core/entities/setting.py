@@ -7,6 +7,8 @@ Invariant: there is one value for a scope and a key (tests/unit/test_reference_d
 
 from __future__ import annotations
 
+import re
+
 from erp_core.language import ONCE, Entity, Field, Phone
 from erp_core.values import Choice, Text
 
@@ -18,7 +20,7 @@ SETTING = Entity(
     fields=(
         Field("scope", Choice(("org", "branch", "user")), ONCE, required=True),
         Field("scope_id", Text(64), ONCE, required=True),
-        Field("key", Text(80), ONCE, required=True),
+        Field("key", Text(80, re.compile("[a-z][a-z0-9_]*([.][a-z0-9_]+)*"), "dispatch.printer"), ONCE, required=True),
         Field("value", Text(2000), required=True),
     ),
     uniques=(("scope", "scope_id", "key"),),

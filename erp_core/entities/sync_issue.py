@@ -7,13 +7,31 @@ Invariant: of an issue, a phone changes the state only (tests/unit/test_sync_iss
 
 from __future__ import annotations
 
-from erp_core.language import DERIVED, GUARDED, Entity, Field, States
-from erp_core.values import Choice, Document, Text, Words
+from collections.abc import Iterator
+
+from erp_core.language import DERIVED, GUARDED, Entity, Field, States, Violation, World
+from erp_core.values import Choice, Document, Row, Text, Words
 
 STATES = States(
     "state",
     {"open": ("resubmitted", "accepted_ours", "discarded"), "resubmitted": (), "accepted_ours": (), "discarded": ()},
 )
+
+
+def _made_by_the_server(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
+    """A phone says what became of an issue, nothing else; the server writes them."""
+    if before is None:
+        yield Violation("made_by_the_server", "Issues are made by the server; a phone can only close them.")
+        return
+    moved = tuple(field.name for field in SYNC_ISSUE.fields if after[field.name] != before[field.name])
+    if set(moved) - {"state"}:
+        yield Violation("made_by_the_server", "Only the state of an issue can be changed.", moved)
+
+
+def _kept(_: Row, __: World) -> Iterator[Violation]:
+    """An issue is the only trace of what was refused."""
+    yield Violation("not_deletable", "An issue is kept; close it instead: resubmitted, accepted_ours or discarded.")
+
 
 SYNC_ISSUE = Entity(
     name="sync_issue",
@@ -21,6 +39,8 @@ SYNC_ISSUE = Entity(
     title="Sync issue",
     owner="author_id",
     states=STATES,
+    rules=(_made_by_the_server,),
+    delete_rules=(_kept,),
     fields=(
         Field("author_id", Text(64), DERIVED, required=True),
         Field("table_name", Text(64), DERIVED, required=True),

@@ -7,11 +7,40 @@ Invariant: what was agreed is frozen once the trade is confirmed (tests/unit/tes
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from erp_core.language import DERIVED, GUARDED, ONCE, PROSE, Entity, Field, States, locked
+from erp_core.language import (
+    DERIVED,
+    GUARDED,
+    ONCE,
+    PROSE,
+    Entity,
+    Field,
+    Gather,
+    Rollup,
+    States,
+    Violation,
+    World,
+    locked,
+)
+from erp_core.money import lint_amount, percent_of
+from erp_core.quality import misbased
+from erp_core.rules import (
+    BROKERS,
+    BUYERS,
+    SELLERS,
+    deletable_while,
+    enters,
+    in_order,
+    partner_is,
+    touched,
+    variety_of_commodity,
+    well_stated,
+    when_touched,
+)
 from erp_core.units import BALE_KG
-from erp_core.values import Choice, Day, Document, Number, Reference, Row, Text
+from erp_core.values import Choice, Day, Document, Number, Reference, Row, Text, Value
 from erp_core.vocabulary import BALE_COUNT, BALES, PERCENT, PRICE_PER_CANDY, RUPEES
 
 STATES = States(
@@ -24,7 +53,10 @@ STATES = States(
         "disputed": ("in_delivery", "completed", "cancelled"),
         "cancelled": (),
     },
+    also_begins=("confirmed",),  # agreed and confirmed before the phone saw a signal
 )
+OPEN = frozenset({"confirmed", "in_delivery", "disputed"})
+"""Agreed and neither fulfilled nor called off: what the buyer will owe."""
 
 
 def _confirmed(row: Row) -> bool:
@@ -35,11 +67,130 @@ TERMS = locked(_confirmed)
 BALE_WEIGHT = Number(6, 2, "kg", Decimal(100), Decimal(300))
 """From half-pressed bales to the 227 kg of the United States, with room."""
 
+# --- What follows from the terms --------------------------------------------------------------------------------------
+
+
+def _amounts(row: Row, _: World) -> Mapping[str, Value]:
+    """Beyond what a field holds it is the most that it holds; `_sum_fits` keeps phones from coming near it."""
+    amount = min(lint_amount(row["bales"], row["bale_weight_kg"], row["price_per_candy"]), RUPEES.ceiling)
+    return {"amount": amount, "tax_amount": percent_of(amount, row["tax_pct"])}
+
+
+def value_with_tax(row: Row) -> Decimal:
+    """Give what the buyer of a trade will owe for all of it, in rupees; worked out from the terms, so that it holds for
+    rows that SQL wrote without their amounts."""
+    amount = lint_amount(row["bales"], row["bale_weight_kg"], row["price_per_candy"])
+    return amount + percent_of(amount, row["tax_pct"])
+
+
+def open_value(trades: Sequence[Row]) -> Decimal:
+    """Add up what the open ones among `trades` come to, tax included."""
+    return sum((value_with_tax(trade) for trade in trades if trade["state"] in OPEN), Decimal("0.00"))
+
+
+def _exposure(_: Row, trades: Sequence[Row]) -> Mapping[str, Value]:
+    """A sum beyond what the field holds is written as the most it holds: one more trade must not make a push fail."""
+    return {"exposure": min(open_value(trades), RUPEES.ceiling)}
+
+
+# --- Rules ------------------------------------------------------------------------------------------------------------
+
+
+@when_touched("buyer_id", "seller_id")
+def _two_parties(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
+    if after["buyer_id"] == after["seller_id"]:
+        yield Violation(
+            "one_party", "Buyer and seller are the same partner; a trade needs two.", ("buyer_id", "seller_id")
+        )
+
+
+@when_touched("bales", "bale_weight_kg", "price_per_candy", "tax_pct")
+def _sum_fits(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
+    if value_with_tax(after) > RUPEES.ceiling:
+        sentence = f"The trade would come to {value_with_tax(after)} rupees; look at bales and price again."
+        yield Violation("too_large", sentence, ("bales", "price_per_candy"))
+
+
+@when_touched("availability_id", "seller_id", "commodity_id")
+def _of_the_lot(after: Row, before: Row | None, world: World) -> Iterator[Violation]:
+    """A trade out of an availability is with its seller, of its commodity, while it is on offer."""
+    lot = world.get("availability", after["availability_id"])
+    if lot is None:
+        return
+    for name in ("seller_id", "commodity_id"):
+        if after[name] != lot[name]:
+            yield Violation("not_of_the_lot", f"{name} is not that of the availability.", (name, "availability_id"))
+    if touched(after, before, "availability_id") and lot["state"] in ("expired", "cancelled"):
+        sentence = f"The availability is {lot['state']}; nothing of it can be traded any more."
+        yield Violation("lot_closed", sentence, ("availability_id",))
+
+
+@when_touched("availability_id", "bales", "state")
+def _lot_covers(after: Row, _before: Row | None, world: World) -> Iterator[Violation]:
+    """All trades of an availability, drafts included, take no more bales than were offered."""
+    lot = world.get("availability", after["availability_id"])
+    if lot is None or after["state"] == "cancelled":
+        return
+    trades = world.siblings("trade", "availability_id", after["availability_id"])
+    taken = sum(trade["bales"] for trade in trades if trade["state"] != "cancelled")
+    if taken > lot["bales_offered"]:
+        left = lot["bales_offered"] - taken + after["bales"]
+        sentence = (
+            f"Of {lot['bales_offered']} bales offered {max(left, 0)} are left, but the trade is for {after['bales']}."
+        )
+        yield Violation("not_enough_bales", sentence, ("bales", "availability_id"))
+
+
+def _parties_approved(after: Row, before: Row | None, world: World) -> Iterator[Violation]:
+    """A trade is confirmed with partners whom the office has approved."""
+    if not enters(after, before, OPEN):
+        return
+    for name in ("buyer_id", "seller_id"):
+        partner = world.get("business_partner", after[name])
+        if partner is not None and partner["state"] != "approved":
+            sentence = (
+                f"{partner['legal_name']} is {partner['state']}; a trade is confirmed with approved partners only."
+            )
+            yield Violation("partner_not_approved", sentence, (name,))
+
+
+def _within_credit(after: Row, before: Row | None, world: World) -> Iterator[Violation]:
+    """All open trades of a buyer together stay within the credit limit. A limit of 0, or none, means that the office has set
+    none for this partner, and nothing is checked."""
+    buyer = world.get("business_partner", after["buyer_id"])
+    if buyer is None or not buyer["credit_limit"] or not enters(after, before, OPEN):
+        return
+    exposure = open_value(world.siblings("trade", "buyer_id", after["buyer_id"]))
+    if exposure > buyer["credit_limit"]:
+        limit = buyer["credit_limit"]
+        sentence = f"With this trade {buyer['legal_name']} would owe {exposure} rupees; the credit limit is {limit}."
+        yield Violation("over_credit_limit", sentence, ("buyer_id", "bales", "price_per_candy"))
+
+
 TRADE = Entity(
     name="trade",
     table="trades",
     title="Trade",
     states=STATES,
+    rules=(
+        _two_parties,
+        partner_is("buyer_id", *BUYERS),
+        partner_is("seller_id", *SELLERS),
+        partner_is("broker_id", *BROKERS),
+        variety_of_commodity,
+        in_order("trade_date", "deliver_until"),
+        in_order("deliver_from", "deliver_until"),
+        well_stated("quality_bases", misbased),
+        _sum_fits,
+        _of_the_lot,
+        _lot_covers,
+        _parties_approved,
+        _within_credit,
+    ),
+    delete_rules=(deletable_while("state", STATES.words[0]),),
+    derive=_amounts,
+    gathers=(Gather("trade", "availability_id", "availability_id"), Gather("trade", "buyer_id", "buyer_id")),
+    rollups=(Rollup("business_partner", "buyer_id", _exposure),),
     fields=(
         Field("branch_id", Reference("branch"), required=True),
         Field("number", Text(40), ONCE),
@@ -62,7 +213,7 @@ TRADE = Entity(
             "quality_bases",
             Document(),
             TERMS,
-            help='limits as in erp_core/quality.py: {"staple_mm_min": "29", "staple_mm_allowance": "0.5"}',
+            help='what is owed: {"staple_mm": {"base": 29, "allowance": 0.5, "reject": 1.5}} (erp_core/quality.py)',
         ),
         Field("trade_date", Day(), TERMS, required=True),
         Field("deliver_from", Day(), TERMS),

@@ -7,16 +7,31 @@ Invariant: a factor is positive (tests/unit/test_reference_data.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
-from erp_core.language import ONCE, Entity, Field, Phone
-from erp_core.values import Choice, Number, Text
+from erp_core.language import ONCE, Entity, Field, Phone, Violation, World
+from erp_core.rules import touched
+from erp_core.units import KG_OF
+from erp_core.values import Choice, Number, Row, Text
+
+
+def _known_factor(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
+    """A unit that the whole trade knows is as large as everywhere; a bale is what its press makes of it."""
+    known = KG_OF.get(after["code"]) if after["code"] != "bale" else None
+    if known is None or not touched(after, before, "code", "dimension", "factor_to_base"):
+        return
+    if after["dimension"] != "mass" or after["factor_to_base"] != known:
+        sentence = f"A {after['code']} is {known} kg wherever cotton is traded; use another code for another unit."
+        yield Violation("known_unit", sentence, ("factor_to_base", "dimension"))
+
 
 UNIT = Entity(
     name="unit",
     table="units",
     title="Unit",
     phone=Phone.DOWN,
+    rules=(_known_factor,),
     fields=(
         Field("code", Text(40), ONCE, required=True, unique=True),
         Field("name", Text(120), required=True),

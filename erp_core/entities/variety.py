@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from erp_core.language import ONCE, Entity, Field, Phone
 from erp_core.quality import BY_NAME as QUALITIES
+from erp_core.rules import in_order
 from erp_core.values import Flag, Reference, Text
 
 STAPLE, MICRONAIRE = QUALITIES["staple_mm"].type, QUALITIES["micronaire"].type
@@ -18,6 +19,7 @@ VARIETY = Entity(
     table="varieties",
     title="Variety",
     phone=Phone.DOWN,
+    rules=(in_order("staple_min_mm", "staple_max_mm"), in_order("micronaire_min", "micronaire_max")),
     fields=(
         Field("commodity_id", Reference("commodity"), ONCE, required=True),
         Field("name", Text(80), required=True),
