@@ -27,6 +27,7 @@ PlainKind: TypeAlias = Literal["string", "number", "boolean"]
 SAFE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 """WatermelonDB, "Implementing your Sync backend", pull rule 11: other characters are unsafe in its SQL and URLs."""
 
+_ONE_SPELLING: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _LAST_MILLISECOND: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last instant that datetime can hold
@@ -221,6 +222,10 @@ class Day:
     def read(self, plain: Plain) -> Value:
         assert isinstance(plain, str)
         try:
+            if not _ONE_SPELLING.fullmatch(
+                plain
+            ):  # Python also reads 20261123 and 2026-W47-1, which no phone sorts right
+                raise ValueError
             return date.fromisoformat(plain)
         except ValueError:
             raise Unreadable("not_a_date", f"is {plain!r}; a day such as 2026-11-23 is needed") from None
