@@ -64,8 +64,8 @@ async def apply(
     world = LoadedWorld(now.astimezone(INDIA).date())
     await world.load(connection, org_id, drafts)
     await find_doubles(connection, org_id, drafts)
-    await find_uses(connection, org_id, drafts)
-    judge_groups(drafts, world)
+    going_too = await find_uses(connection, org_id, drafts)
+    judge_groups(drafts, world, going_too)
     consequences = follow(drafts, world)
     await _write(connection, org_id, now, [draft for draft in (*drafts, *consequences) if draft.writes])
     return together

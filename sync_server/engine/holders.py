@@ -9,8 +9,9 @@ Invariant: a unit that passes these checks meets a constraint only by losing a r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from conflict.mutation import Key
 from erp_core.catalogue import BY_NAME, BY_TABLE
 from erp_core.language import Entity, Violation
 from erp_core.values import Value
@@ -47,9 +48,10 @@ def _value(draft: Draft, names: Sequence[str]) -> tuple[Value, ...] | None:
     return None if None in value else value
 
 
-async def find_uses(connection: Connection, org_id: str, drafts: Iterable[Draft]) -> None:
-    """Fault the deletion of records that others name, unless those live and die with them or go too.
+async def find_uses(connection: Connection, org_id: str, drafts: Iterable[Draft]) -> Mapping[Key, Sequence[Key]]:
+    """Fault the deletion of records that others name, unless those live and die with them or are to go too.
 
+    Give, for each record to be deleted, those that name it and are to go too: should one stay, it must stay as well.
     Cost: one statement per table with deletions.
     """
     doomed: dict[str, list[Draft]] = defaultdict(list)
@@ -57,15 +59,22 @@ async def find_uses(connection: Connection, org_id: str, drafts: Iterable[Draft]
         if draft.deletes and draft.before is not None:
             doomed[draft.mutation.table].append(draft)
     gone = {draft.mutation.key for together in doomed.values() for draft in together}
+    going_too: dict[Key, Sequence[Key]] = {}
     for table, together in doomed.items():
         ids = [draft.mutation.id for draft in together]
         uses = await rows.uses(connection, _users_of(BY_TABLE[table]), org_id, ids)
         for draft in together:
-            others = [key for key in uses.get(draft.mutation.id, ()) if key not in gone]
+            users = uses.get(draft.mutation.id, ())
+            others = [key for key in users if key not in gone]
             if others:
-                title = BY_TABLE[others[0][0]].title.lower()
-                sentence = f"It cannot be deleted: {title} {others[0][1]} names it."
-                draft.faults.append(Violation("in_use", sentence))
+                draft.faults.append(in_use(others[0]))
+            going_too[draft.mutation.key] = [key for key in users if key in gone]
+    return going_too
+
+
+def in_use(by: Key) -> Violation:
+    """Say that a record cannot be deleted because of the one that names it."""
+    return Violation("in_use", f"It cannot be deleted: {BY_TABLE[by[0]].title.lower()} {by[1]} names it.")
 
 
 def _users_of(entity: Entity) -> Sequence[tuple[Entity, str]]:

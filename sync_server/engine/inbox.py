@@ -21,6 +21,9 @@ from sync_server.store.database import Connection
 from sync_server.store.unit_of_work import SERVER, act_as_server
 
 ISSUE: Final = BY_NAME["sync_issue"]
+SENTENCE_MAX: Final = 1_000
+"""Characters of a sentence that is filed."""
+
 _SUGGESTIONS: Final[Mapping[str, str]] = {
     "deleted_meanwhile": "Create a new record if it is still needed.",
     "unknown_reference": "Choose another record in its place.",
@@ -72,7 +75,7 @@ def _issue(now: datetime, draft: Draft) -> Row:
         "kind": "refused",
         "operation": mutation.operation.value,
         "reason_code": first.code,
-        "sentence": " ".join(fault.sentence for fault in draft.faults),
+        "sentence": _shortened(" ".join(fault.sentence for fault in draft.faults)),
         "fields": tuple(sorted(fields)),
         "payload": dict(mutation.values),
         "ours": plain_row(draft, draft.before),
@@ -82,6 +85,12 @@ def _issue(now: datetime, draft: Draft) -> Row:
         "created_by": SERVER,
         "updated_by": SERVER,
     }
+
+
+def _shortened(sentence: str) -> str:
+    """Cut a sentence that repeats what was sent: a person reads it on a phone."""
+    most = SENTENCE_MAX
+    return sentence if len(sentence) <= most else sentence[: most - 1] + "…"
 
 
 def plain_row(draft: Draft, row: Row | None) -> Mapping[str, Plain] | None:

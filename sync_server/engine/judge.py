@@ -17,20 +17,34 @@ from erp_core.catalogue import BY_NAME, ORDER
 from erp_core.language import Derivation, Entity, Field, Kind, Phone, Violation, World
 from erp_core.values import Row
 from sync_server.engine.draft import Draft, Verdict
+from sync_server.engine.holders import in_use
 from sync_server.engine.world import LoadedWorld
 
 
-def judge_groups(drafts: Sequence[Draft], world: LoadedWorld) -> None:
+def judge_groups(drafts: Sequence[Draft], world: LoadedWorld, going_too: Mapping[Key, Sequence[Key]]) -> None:
     """Give every draft its verdict: documents with their children together, parents before children.
 
-    A refused draft takes its group with it, and the world shows the group's records as they were.
+    A refused draft takes its group with it, and the world shows the group's records as they were. `going_too`: which
+    records to be deleted are named by which others (holders.find_uses).
     """
-    for together in _groups(drafts):
+    groups = _groups(drafts)
+    for together in groups:
         guilty = _first_guilty(together, world)
         if guilty is not None:
-            _refuse_with(together, guilty)
-            for draft in together:
-                world.put(draft.entity, draft.mutation.id, draft.before)
+            _refuse_with(together, guilty, world)
+    while any(_keep_what_is_named(together, world, going_too) for together in groups):
+        pass  # who stays may name others in turn
+
+
+def _keep_what_is_named(together: Sequence[Draft], world: LoadedWorld, going_too: Mapping[Key, Sequence[Key]]) -> bool:
+    """Refuse a deletion if a record that names the doomed one was to go too and stays; say whether there was one."""
+    for draft in together:
+        staying = [key for key in going_too.get(draft.mutation.key, ()) if world.holds(key)]
+        if staying and draft.writes:
+            draft.refuse(in_use(staying[0]))
+            _refuse_with(together, draft, world)
+            return True
+    return False
 
 
 def _groups(drafts: Sequence[Draft]) -> Sequence[Sequence[Draft]]:
@@ -80,12 +94,13 @@ def derivation_of(entity: Entity) -> Derivation | None:
     return entity.derive
 
 
-def _refuse_with(together: Sequence[Draft], guilty: Draft) -> None:
+def _refuse_with(together: Sequence[Draft], guilty: Draft, world: LoadedWorld) -> None:
     culprit = f"{guilty.entity.title.lower()} {guilty.mutation.id}"
     for draft in together:
         if draft.verdict in (Verdict.ACCEPTED, Verdict.MERGED):
             sentence = f"It belongs together with {culprit}, which was refused: {guilty.faults[0].sentence}"
             draft.refuse(Violation("refused_together", sentence))
+        world.put(draft.entity, draft.mutation.id, draft.before)
 
 
 def judge(draft: Draft, world: World) -> list[Violation]:

@@ -41,7 +41,8 @@ SELECT c.entity, c.record_id, f.payload::text, bool_or(c.revive), k.epoch, k.seq
 FROM org_clock k
 JOIN correction c ON c.org_id = k.org_id
 LEFT JOIN LATERAL (
-  SELECT f.payload FROM feed f WHERE f.org_id = c.org_id AND f.entity = c.entity AND f.id = c.record_id OFFSET 0
+  SELECT f.payload FROM feed f
+  WHERE f.org_id = c.org_id AND f.entity = c.entity AND f.id = c.record_id AND f.scope = ANY($5) OFFSET 0
 ) f ON true
 WHERE k.org_id = $1 AND c.user_id = $2 AND c.entity = ANY($3) AND c.position > $4
   AND c.position <= (k.epoch::bigint << {SEQ_BITS}) + k.seq
@@ -76,7 +77,7 @@ async def read_corrections(
     connection: Connection, reader: Reader, tables: Sequence[str], after: int
 ) -> Collection[Moved]:
     """Give the records of `tables` that this user's devices must be sent again."""
-    rows = await connection.fetch(_CORRECTIONS, reader.org_id, reader.user_id, tables, after)
+    rows = await connection.fetch(_CORRECTIONS, reader.org_id, reader.user_id, tables, after, list(reader.scopes))
     return [Moved(*row[:4]) for row in rows]
 
 
