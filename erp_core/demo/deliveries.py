@@ -12,7 +12,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final
 
-from erp_core.demo.documents import MICRONAIRES, STAPLES, Deal
+from erp_core.demo.documents import MICRONAIRES, STAPLES, Deal, between
 from erp_core.demo.numbers import vehicle
 from erp_core.demo.places import BEYOND, Region, Town
 from erp_core.demo.reference import TODAY, location_id
@@ -61,20 +61,20 @@ def _readings(rng: Random, variety: str, hvi: bool) -> dict[str, Any]:
     """Draw readings about what the variety grows to; strength, colour and short fibres only come from an instrument."""
     least, most = STAPLES[variety]
     readings: dict[str, Any] = {
-        "staple_mm": _between(rng, least - Decimal("0.2"), most, 1),
-        "micronaire": _between(rng, *MICRONAIRES[variety], 2),
-        "moisture_pct": _between(rng, Decimal("6.00"), Decimal("8.60"), 2),
-        "trash_pct": _between(rng, Decimal("1.50"), Decimal("3.60"), 2),
+        "staple_mm": between(rng, least - Decimal("0.2"), most, 1),
+        "micronaire": between(rng, *MICRONAIRES[variety], 2),
+        "moisture_pct": between(rng, Decimal("6.00"), Decimal("8.60"), 2),
+        "trash_pct": between(rng, Decimal("1.50"), Decimal("3.60"), 2),
         "grade": rng.choice(GRADES),
     }
     if rng.random() < 0.03:
-        readings["trash_pct"] = _between(rng, Decimal("5.10"), Decimal("7.00"), 2)  # nobody takes this
+        readings["trash_pct"] = between(rng, Decimal("5.10"), Decimal("7.00"), 2)  # nobody takes this
     if hvi:
         readings |= {
-            "strength_g_tex": _between(rng, Decimal("26.0"), Decimal("34.0"), 1),
-            "rd": _between(rng, Decimal("70.0"), Decimal("79.0"), 1),
-            "plus_b": _between(rng, Decimal("7.0"), Decimal("10.5"), 1),
-            "short_fibre_index": _between(rng, Decimal("5.0"), Decimal("11.0"), 1),
+            "strength_g_tex": between(rng, Decimal("26.0"), Decimal("34.0"), 1),
+            "rd": between(rng, Decimal("70.0"), Decimal("79.0"), 1),
+            "plus_b": between(rng, Decimal("7.0"), Decimal("10.5"), 1),
+            "short_fibre_index": between(rng, Decimal("5.0"), Decimal("11.0"), 1),
         }
     return readings
 
@@ -86,6 +86,7 @@ def dispatch(pile: Pile, region: Region, deal: Deal, transporters: list[str]) ->
         left, states = deal.bales, ("delivered", "delivered", "delivered", "short")
     elif deal.state in ("in_delivery", "disputed"):
         left, states = deal.bales * pile.rng.randint(3, 9) // 10, ("loaded", "in_transit", "delivered")
+        states = (*states, "rejected") if deal.state == "disputed" else states
     elif deal.state == "confirmed" and pile.rng.random() < 0.4:
         left, states = min(deal.bales // 2, LORRY_BALES), ("planned",)
     else:
@@ -102,14 +103,14 @@ def _lorry(pile: Pile, region: Region, deal: Deal, bales: int, state: str, trans
     values: dict[str, Any] = {}
     if state != "planned":
         tare = Decimal(rng.randint(9_200, 10_600)).quantize(Decimal("0.01"))
-        net = (Decimal(bales) * _between(rng, Decimal("165.00"), Decimal("172.00"), 2)).quantize(Decimal("0.01"))
+        net = (Decimal(bales) * between(rng, Decimal("165.00"), Decimal("172.00"), 2)).quantize(Decimal("0.01"))
         loaded = moment(rng, min(deal.agreed_on + timedelta(days=rng.randint(0, 8)), TODAY - timedelta(days=2)))
         values = {"lr_number": f"LR{rng.randint(100_000, 999_999)}", "eway_bill": str(rng.randint(10**11, 10**12 - 1))}
         values |= {"gross_kg": tare + net, "tare_kg": tare, "net_kg": net, "loaded_at": loaded}
         if state != "loaded":
             values["departed_at"] = loaded + timedelta(minutes=rng.randint(30, 240))
             values["latitude"], values["longitude"] = _near(rng, deal.seller.town if state == "in_transit" else to_town)
-        if state in ("delivered", "short"):
+        if state in ("delivered", "short", "rejected"):
             values["arrived_at"] = values["departed_at"] + timedelta(hours=rng.randint(6, 30))
     pile.add(
         DISPATCH,
@@ -127,11 +128,6 @@ def _lorry(pile: Pile, region: Region, deal: Deal, bales: int, state: str, trans
 def moment(rng: Random, on: date) -> datetime:
     """Draw a whole minute of working time in India, 9 to 18 o'clock, of a day."""
     return datetime.combine(on, time(3, 30), tzinfo=UTC) + timedelta(minutes=rng.randint(0, 9 * 60))
-
-
-def _between(rng: Random, least: Decimal, most: Decimal, places: int) -> Decimal:
-    scale = 10**places
-    return Decimal(rng.randint(int(least * scale), int(most * scale))).scaleb(-places)
 
 
 def _near(rng: Random, town: Town) -> tuple[Decimal, Decimal]:

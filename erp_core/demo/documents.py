@@ -115,7 +115,6 @@ class Desk:
         rng = self.pile.rng
         seller, variety = rng.choice(self.sellers), self._variety()
         bales, offered_on = 25 * rng.randint(4, 20), day(rng, SEASON_BEGINS, TODAY - timedelta(days=7))
-        least, most = STAPLES[variety]
         id = self.pile.add(
             AVAILABILITY,
             **self._of_lint(variety),
@@ -126,7 +125,7 @@ class Desk:
             bales_offered=bales,
             asking_price_per_candy=self._price(variety),
             price_kind=rng.choice(("fixed", "negotiable", "negotiable", "on_call")),
-            quality={"staple_mm": f"{least}-{most}", "micronaire": "-".join(map(str, MICRONAIRES[variety]))},
+            quality=_stated(rng, variety),
             delivery_terms=rng.choice(DELIVERY),
             payment_terms=rng.choice(PAYMENT),
             valid_until=TODAY + timedelta(days=rng.randint(14, 120)),
@@ -140,7 +139,6 @@ class Desk:
         most = least + 25 * rng.randint(0, 8)
         state = rng.choices(("draft", "open", "part_filled", "fulfilled", "cancelled"), (1, 5, 2, 1, 1))[0]
         deliver_from = day(rng, TODAY - timedelta(days=20), TODAY + timedelta(days=20))
-        staple, _ = STAPLES[variety]
         self.pile.add(
             REQUIREMENT,
             **self._of_lint(variety),
@@ -148,7 +146,7 @@ class Desk:
             buyer_id=rng.choice(self.buyers).id,
             bales_min=least,
             bales_max=most,
-            quality_limits={"staple_mm_min": str(staple), "moisture_pct_max": "8.5", "trash_pct_max": "3.5"},
+            quality_limits=_wanted(variety),
             price_ceiling_per_candy=self._price(variety),
             deliver_from=deliver_from,
             deliver_until=deliver_from + timedelta(days=rng.randint(7, 45)),
@@ -181,7 +179,7 @@ class Desk:
             tax_pct=TAX_PCT,
             delivery_terms=rng.choice(DELIVERY),
             payment_terms=rng.choice(PAYMENT),
-            quality_bases=_bases(variety),
+            quality_bases=_owed(variety),
             trade_date=agreed_on,
             deliver_from=agreed_on + timedelta(days=2),
             deliver_until=agreed_on + timedelta(days=rng.randint(10, 40)),
@@ -213,16 +211,38 @@ def day(rng: Random, first: date, last: date) -> date:
     return first + timedelta(days=rng.randint(0, (last - first).days))
 
 
-def _bases(variety: str) -> dict[str, str]:
-    """Give the limits of a contract: what lies a little beyond them lowers the price, what lies further is rejected."""
-    staple, micronaire = STAPLES[variety][0], MICRONAIRES[variety]
+def _stated(rng: Random, variety: str) -> dict[str, str]:
+    """Say what a seller says of a lot: readings that the variety has."""
     return {
-        "staple_mm_min": str(staple),
-        "staple_mm_allowance": "0.5",
-        "micronaire_min": str(micronaire[0]),
-        "micronaire_max": str(micronaire[1]),
-        "moisture_pct_max": "8.50",
-        "moisture_pct_allowance": "1.00",
-        "trash_pct_max": "3.50",
-        "trash_pct_allowance": "1.50",
+        "staple_mm": str(between(rng, *STAPLES[variety], 1)),
+        "micronaire": str(between(rng, *MICRONAIRES[variety], 2)),
     }
+
+
+def _wanted(variety: str) -> dict[str, dict[str, str]]:
+    """Give the limits within which a buyer takes a lot."""
+    staple, (finest, coarsest) = STAPLES[variety][0], MICRONAIRES[variety]
+    return {
+        "staple_mm": {"min": str(staple)},
+        "micronaire": {"min": str(finest), "max": str(coarsest)},
+        "moisture_pct": {"max": "8.50"},
+        "trash_pct": {"max": "3.50"},
+    }
+
+
+def _owed(variety: str) -> dict[str, dict[str, str]]:
+    """Give what a contract owes, how far it may be missed, and from where on the lot can be rejected."""
+    staple, (finest, coarsest) = STAPLES[variety][0], MICRONAIRES[variety]
+    middle, either_side = (finest + coarsest) / 2, (coarsest - finest) / 2
+    return {
+        "staple_mm": {"base": str(staple + Decimal("0.5")), "allowance": "0.5", "reject": "1.5"},
+        "micronaire": {"base": str(middle), "allowance": str(either_side), "reject": str(either_side + Decimal("0.5"))},
+        "moisture_pct": {"base": "8.00", "allowance": "0.50", "reject": "2.00"},
+        "trash_pct": {"base": "3.00", "allowance": "0.50", "reject": "2.00"},
+    }
+
+
+def between(rng: Random, least: Decimal, most: Decimal, places: int) -> Decimal:
+    """Draw a decimal of `places` places from `least` to `most`, both included."""
+    scale = 10**places
+    return Decimal(rng.randint(int(least * scale), int(most * scale))).scaleb(-places)

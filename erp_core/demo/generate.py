@@ -27,8 +27,8 @@ from erp_core.demo.reference import ORG_ID, OTHER_ORG_ID, TODAY, reference_data
 from erp_core.demo.rows import Pile
 from erp_core.entities.branch import BRANCH
 from erp_core.entities.organisation import ORGANISATION
+from erp_core.entities.trade import value_with_tax
 from erp_core.language import Entity
-from erp_core.money import lint_amount, percent_of
 from erp_core.values import Row
 
 BATCH_ROWS: Final = 4_000
@@ -110,13 +110,8 @@ def _limit_credit(pile: Pile) -> None:
     for id, partner in pile.rows["business_partner"].items():
         if "buyer" in partner["kind"] and pile.rng.random() < 0.67:
             trades = pile.siblings("trade", "buyer_id", id)
-            worth = sum((_with_tax(trade) for trade in trades), Decimal(0))
+            worth = sum((value_with_tax(trade) for trade in trades), Decimal(0))
             partner["credit_limit"] = (worth // CREDIT_STEP + 4) * CREDIT_STEP
-
-
-def _with_tax(trade: Row) -> Decimal:
-    amount = lint_amount(trade["bales"], trade["bale_weight_kg"], trade["price_per_candy"])
-    return amount + percent_of(amount, trade["tax_pct"])
 
 
 def _in_order(gathered: Mapping[Entity, Mapping[str, Row]]) -> tuple[tuple[Entity, Mapping[str, Row]], ...]:

@@ -1,4 +1,4 @@
-"""Numbers of the demo that carry a form: ids, PAN, GSTIN, phones, vehicles, geohashes.
+"""Numbers of the demo that carry a form: ids, PAN, GSTIN, phones, vehicles.
 
 Owns: how they are made from a serial or from the seeded generator.
 Must not know: which row they are for.
@@ -8,7 +8,6 @@ Invariant: two serials never give one PAN or one phone, without remembering any 
 from __future__ import annotations
 
 import string
-from decimal import Decimal
 from random import Random
 from typing import Final
 
@@ -17,7 +16,6 @@ from stdnum import luhn
 _ID_LETTERS: Final = string.ascii_letters + string.digits
 _UPPER: Final = string.ascii_uppercase
 _BASE_36: Final = string.digits + _UPPER
-_BASE_32: Final = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 _PANS: Final = 26**3 * 9_999
 _MOBILES: Final = 4_000_000_000
@@ -61,20 +59,3 @@ def mobile(serial: int) -> str:
 def vehicle(rng: Random, prefixes: tuple[str, ...]) -> str:
     """Make a lorry's registration, such as GJ03BT4471."""
     return f"{rng.choice(prefixes)}{rng.choice('ABTVX')}{rng.choice(_UPPER)}{rng.randint(1000, 9999)}"
-
-
-def geohash(latitude: Decimal, longitude: Decimal, length: int = 9) -> str:
-    """Name the cell of a place, about 5 m wide at nine characters (G. Niemeyer's geohash, 2008).
-
-    >>> geohash(Decimal("57.64911"), Decimal("10.40744"))
-    'u4pruydqq'
-    """
-    spans = [[Decimal(-180), Decimal(180)], [Decimal(-90), Decimal(90)]]
-    bits = 0
-    for step in range(length * 5):
-        span, value = spans[step % 2], (longitude, latitude)[step % 2]
-        middle = (span[0] + span[1]) / 2
-        upper = value >= middle
-        span[0 if upper else 1] = middle
-        bits = bits * 2 + upper
-    return "".join(_BASE_32[bits >> 5 * (length - 1 - n) & 31] for n in range(length))

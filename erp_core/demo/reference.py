@@ -15,7 +15,7 @@ from random import Random
 from typing import Final
 
 from erp_core.demo.names import ENDINGS
-from erp_core.demo.numbers import geohash, gstin, pan
+from erp_core.demo.numbers import gstin, pan
 from erp_core.demo.places import BEYOND, REGIONS, Region, Town
 from erp_core.demo.rows import Pile
 from erp_core.entities.branch import BRANCH
@@ -25,6 +25,7 @@ from erp_core.entities.organisation import ORGANISATION
 from erp_core.entities.setting import SETTING
 from erp_core.entities.unit import UNIT
 from erp_core.entities.variety import VARIETY
+from erp_core.geohash import geohash
 from erp_core.units import BALE_KG, KG_OF, QUINTAL_KG
 
 ORG_ID: Final = "DemoCottonHouse1"
@@ -111,9 +112,7 @@ SETTINGS: Final = (
     ("season", CROP_YEAR),
     ("season.begins", SEASON_BEGINS.isoformat()),
     ("season.ends", SEASON_ENDS.isoformat()),
-    ("dispatch.tolerance_pct", "0"),
     ("price.unit", "INR/candy"),
-    ("bale.standard_kg", "170"),
 )
 
 

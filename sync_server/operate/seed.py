@@ -105,7 +105,7 @@ async def seed_database(
 
     A demo that is already as large is left alone; a smaller one grows, with the seed it began with. A database that holds
     another organisation gets no demo. `progress` is called with the number of records there are. Cost: a transaction per
-    4 000 records, about 10 000 records a second.
+    4 000 records, about 3 000 records a second.
     """
     begun = await _reached(database, seed)
     if begun is None:
