@@ -218,6 +218,8 @@ class Entity:
 
     `fields` exclude `id`, `org_id` and the server's fields. `parent` is the Reference field whose row this one lives and
     dies with (the database cascades). `owner` is the field with the user who alone sees a row; None: the organisation does.
+    `states` is the machine of its life, `further_states` are those of single fields (the papers of a partner); every
+    GUARDED field has one.
     """
 
     name: str
@@ -228,6 +230,7 @@ class Entity:
     parent: str | None = None
     owner: str | None = None
     states: States | None = None
+    further_states: tuple[States, ...] = ()
     rules: tuple[Rule, ...] = ()
     delete_rules: tuple[DeleteRule, ...] = ()
     derive: Derivation | None = None
@@ -239,6 +242,8 @@ class Entity:
     all_fields: tuple[Field, ...] = field(init=False)
     by_name: Mapping[str, Field] = field(init=False)
     references: tuple[tuple[Field, str], ...] = field(init=False)
+    machines: Mapping[str, States] = field(init=False)
+    """Field -> the states that it moves through; every GUARDED field is here."""
     unique_keys: tuple[tuple[str, ...], ...] = field(init=False)
     """The sets of fields of which no two rows of an organisation may share the values; empty ones never clash."""
 
@@ -249,6 +254,10 @@ class Entity:
         object.__setattr__(self, "references", references)
         keys = (*((f.name,) for f in self.fields if f.unique), *self.uniques)
         object.__setattr__(self, "unique_keys", keys)
+        machines = (() if self.states is None else (self.states,)) + self.further_states
+        object.__setattr__(self, "machines", {machine.field: machine for machine in machines})
+        if not {f.name for f in self.fields if f.change.kind is Kind.GUARDED} <= self.machines.keys():
+            raise ValueError(f"{self.name}: a GUARDED field has no state machine")
         if len(self.by_name) != len(self.all_fields):
             raise ValueError(f"{self.name}: a field is declared twice")
         if self.parent is not None and self.parent not in {f.name for f, _ in references}:
@@ -262,6 +271,7 @@ class Entity:
     def empty(self) -> dict[str, Value]:
         """Make the row that a new one starts from: every field at its default, the state at its beginning."""
         row: dict[str, Value] = {f.name: f.default for f in self.all_fields}
-        if self.states is not None and row[self.states.field] is None:
-            row[self.states.field] = self.states.words[0]
+        for name, machine in self.machines.items():
+            if row[name] is None:
+                row[name] = machine.words[0]
         return row

@@ -30,8 +30,7 @@ STATES = States(
 )
 
 KYC = States("kyc_state", {"pending": ("verified",), "verified": ("expired",), "expired": ("verified",)})
-"""Know your customer: the papers of a partner were seen, and how long that holds. Only the first machine of an entity is
-checked by the engine, so a rule checks this one."""
+"""Know your customer: the papers of a partner were seen, and how long that holds."""
 
 
 def _approved(row: Row) -> bool:
@@ -43,20 +42,13 @@ def _has_a_kind(after: Row, before: Row | None, _: World) -> Iterator[Violation]
         yield Violation("no_kind", "Say what the partner is: " + ", ".join(KINDS) + ".", ("kind",))
 
 
-def _kyc_moves(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
-    """The engine minds the machine of `state`; the papers have one of their own."""
-    goal = after["kyc_state"]
-    start = KYC.words[0] if before is None else before["kyc_state"]
-    if goal != start and (before is None or not KYC.reaches(start, goal)):
-        yield Violation("wrong_state", f"Papers that are {start} cannot become {goal}.", ("kyc_state",))
-
-
 BUSINESS_PARTNER = Entity(
     name="business_partner",
     table="business_partners",
     title="Business partner",
     states=STATES,
-    rules=(tax_numbers("address_state"), phone_number, email_address, _has_a_kind, _kyc_moves),
+    further_states=(KYC,),
+    rules=(tax_numbers("address_state"), phone_number, email_address, _has_a_kind),
     delete_rules=(deletable_while("state", STATES.words[0]),),
     fields=(
         Field("branch_id", Reference("branch"), required=True),

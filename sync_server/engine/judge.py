@@ -165,8 +165,8 @@ def _tally(_: Entity, field: Field, after: Row, __: Row | None) -> Iterator[Viol
 
 
 def _guarded(entity: Entity, field: Field, after: Row, before: Row | None) -> Iterator[Violation]:
-    states = entity.states
-    if states is None or states.field != field.name or after[field.name] is None:
+    states = entity.machines[field.name]
+    if after[field.name] is None:
         return
     goal = after[field.name]
     if before is None:

@@ -504,7 +504,7 @@ export class BusinessPartner extends Model {
     writeRaw(this, 'assigned_agent_id', value)
   }
 
-  /** set by the office; empty: none is agreed, and none is checked */
+  /** set by the office; 0 or empty: none is agreed, and none is checked */
   get creditLimit(): number | null {
     return readRaw<number | null>(this, 'credit_limit')
   }
@@ -985,7 +985,7 @@ export class Requirement extends Model {
     writeRaw(this, 'bales_max', value)
   }
 
-  /** {"staple_mm_min": "28.5", "trash_pct_max": "3"} */
+  /** {"staple_mm": {"min": 28.5}, "trash_pct": {"max": 3}} */
   get qualityLimits(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'quality_limits')
   }
@@ -1191,7 +1191,7 @@ export class Trade extends Model {
     writeRaw(this, 'payment_terms', value)
   }
 
-  /** limits as in erp_core/quality.py: {"staple_mm_min": "29", "staple_mm_allowance": "0.5"} */
+  /** what is owed: {"staple_mm": {"base": 29, "allowance": 0.5, "reject": 1.5}} (erp_core/quality.py) */
   get qualityBases(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'quality_bases')
   }

@@ -196,7 +196,7 @@ export interface BusinessPartnerRaw {
   address_state: BusinessPartnerAddressState | null
   location_id: string | null
   assigned_agent_id: string | null
-  /** set by the office; empty: none is agreed, and none is checked */
+  /** set by the office; 0 or empty: none is agreed, and none is checked */
   credit_limit: number | null
   /** its open purchases, tax included */
   exposure: number
@@ -321,7 +321,7 @@ export interface RequirementRaw {
   variety_id: string | null
   bales_min: number
   bales_max: number
-  /** {"staple_mm_min": "28.5", "trash_pct_max": "3"} */
+  /** {"staple_mm": {"min": 28.5}, "trash_pct": {"max": 3}} */
   quality_limits: string | null
   price_ceiling_per_candy: number | null
   deliver_from: string | null
@@ -361,7 +361,7 @@ export interface TradeRaw {
   tax_pct: number
   delivery_terms: string | null
   payment_terms: string | null
-  /** limits as in erp_core/quality.py: {"staple_mm_min": "29", "staple_mm_allowance": "0.5"} */
+  /** what is owed: {"staple_mm": {"base": 29, "allowance": 0.5, "reject": 1.5}} (erp_core/quality.py) */
   quality_bases: string | null
   trade_date: string
   deliver_from: string | null
