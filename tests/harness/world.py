@@ -47,7 +47,7 @@ INSERT INTO commodities (org_id, id, name, category, hsn, base_unit_id, trade_un
 
 def partner(id: str, **values: Any) -> dict[str, Any]:
     """Make a partner as a phone sends it."""
-    return {"id": id, "branch_id": "b1", "legal_name": f"Partner {id}", "kind": '["buyer"]', **values}
+    return {"id": id, "branch_id": "b1", "legal_name": f"Partner {id}", "kind": '["buyer","seller"]', **values}
 
 
 def contact(id: str, partner_id: str, **values: Any) -> dict[str, Any]:
