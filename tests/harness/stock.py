@@ -1,0 +1,58 @@
+"""A stock client's requests over HTTP, with the answer and its status in one dictionary.
+
+Owns: the requests of the snippet in WatermelonDB's documentation.
+Must not know: what an answer should be.
+Invariant: nothing is added to the documented requests but a bearer token.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sync_server.store.actor import Actor
+from sync_server.web import keys
+from tests.harness.servers import Server
+
+SYNC = "/api/v1/sync"
+
+
+class StockClient:
+    """Pulls and pushes as `actor`, whose token needs no login."""
+
+    def __init__(self, server: Server, actor: Actor) -> None:
+        assert server.app is not None
+        self._server = server
+        self.headers = {"Authorization": f"Bearer {server.app[keys.TOKENS].issue(actor)}"}
+
+    async def pull(
+        self, last_pulled_at: int | None, *, schema_version: int = 1, migration: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Pull as the snippet does; fails unless the answer is 200."""
+        query = {
+            "last_pulled_at": json.dumps(last_pulled_at),
+            "schema_version": str(schema_version),
+            "migration": json.dumps(migration),
+        }
+        answer = await self.get(query)
+        assert answer.pop("status") == 200, answer
+        return answer
+
+    async def get(self, query: Mapping[str, str]) -> dict[str, Any]:
+        async with self._server.session.get(SYNC, params=query, headers=self.headers) as answer:
+            return {"status": answer.status, **json.loads(await answer.text())}
+
+    async def push(self, last_pulled_at: int | None, changes: Any) -> dict[str, Any]:
+        """Push as the snippet does."""
+        return await self.post(json.dumps(changes).encode(), {"last_pulled_at": json.dumps(last_pulled_at)})
+
+    async def post(self, body: bytes, query: Mapping[str, str] | None = None, **headers: str) -> dict[str, Any]:
+        """Push a body of any bytes."""
+        sent = {
+            **self.headers,
+            "Content-Type": "application/json",
+            **{k.replace("_", "-"): v for k, v in headers.items()},
+        }
+        async with self._server.session.post(SYNC, params=query or {}, data=body, headers=sent) as answer:
+            return {"status": answer.status, **json.loads(await answer.text())}
