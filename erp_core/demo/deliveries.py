@@ -12,7 +12,8 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final
 
-from erp_core.demo.documents import MICRONAIRES, STAPLES, Deal, between
+from erp_core.demo.documents import Deal
+from erp_core.demo.lint import between, readings
 from erp_core.demo.numbers import vehicle
 from erp_core.demo.places import BEYOND, Region, Town
 from erp_core.demo.reference import TODAY, location_id
@@ -22,8 +23,6 @@ from erp_core.entities.quality_inspection import QUALITY_INSPECTION
 
 LORRY_BALES: Final = 100
 """What a ten-wheeler takes: 100 bales of about 170 kg are 17 t."""
-
-GRADES: Final = ("Superfine", "Fine", "Fully good", "Good")
 
 
 def inspect(pile: Pile, region: Region, deal: Deal, serial: int) -> None:
@@ -50,33 +49,11 @@ def _inspection(pile: Pile, region: Region, deal: Deal, lot_number: str) -> None
         location_id=location_id("gin", deal.seller.town),
         latitude=latitude,
         longitude=longitude,
-        **_readings(rng, deal.variety, hvi),
+        **readings(rng, deal.variety, hvi),
         method="hvi" if hvi else "hand",
         inspected_at=moment(rng, min(deal.agreed_on + timedelta(days=rng.randint(0, 6)), TODAY)),
         state=state,
     )
-
-
-def _readings(rng: Random, variety: str, hvi: bool) -> dict[str, Any]:
-    """Draw readings about what the variety grows to; strength, colour and short fibres only come from an instrument."""
-    least, most = STAPLES[variety]
-    readings: dict[str, Any] = {
-        "staple_mm": between(rng, least - Decimal("0.2"), most, 1),
-        "micronaire": between(rng, *MICRONAIRES[variety], 2),
-        "moisture_pct": between(rng, Decimal("6.00"), Decimal("8.60"), 2),
-        "trash_pct": between(rng, Decimal("1.50"), Decimal("3.60"), 2),
-        "grade": rng.choice(GRADES),
-    }
-    if rng.random() < 0.03:
-        readings["trash_pct"] = between(rng, Decimal("5.10"), Decimal("7.00"), 2)  # nobody takes this
-    if hvi:
-        readings |= {
-            "strength_g_tex": between(rng, Decimal("26.0"), Decimal("34.0"), 1),
-            "rd": between(rng, Decimal("70.0"), Decimal("79.0"), 1),
-            "plus_b": between(rng, Decimal("7.0"), Decimal("10.5"), 1),
-            "short_fibre_index": between(rng, Decimal("5.0"), Decimal("11.0"), 1),
-        }
-    return readings
 
 
 def dispatch(pile: Pile, region: Region, deal: Deal, transporters: list[str]) -> None:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final
 
+from erp_core.demo.lint import owed, stated, wanted
 from erp_core.demo.partners import Partner
 from erp_core.demo.places import Region
 from erp_core.demo.reference import (
@@ -21,7 +22,6 @@ from erp_core.demo.reference import (
     CROP_YEAR,
     SEASON_BEGINS,
     TODAY,
-    VARIETIES,
     commodity_id,
     location_id,
     variety_id,
@@ -42,8 +42,6 @@ PRICES: Final = {
     "V-797": 43_000,
     "Suvin": 88_000,
 }
-STAPLES: Final = {name: (Decimal(least), Decimal(most)) for name, least, most, *_ in VARIETIES}
-MICRONAIRES: Final = {name: (Decimal(finest), Decimal(coarsest)) for name, _, _, finest, coarsest in VARIETIES}
 TAX_PCT: Final = Decimal(COMMODITIES[0].gst_rate_pct)
 DELIVERY: Final = ("Ex gin", "Delivered mill", "FOR station", "Ex warehouse")
 PAYMENT: Final = ("Advance", "Against delivery", "15 days", "30 days", "Against documents")
@@ -125,7 +123,7 @@ class Desk:
             bales_offered=bales,
             asking_price_per_candy=self._price(variety),
             price_kind=rng.choice(("fixed", "negotiable", "negotiable", "on_call")),
-            quality=_stated(rng, variety),
+            quality=stated(rng, variety),
             delivery_terms=rng.choice(DELIVERY),
             payment_terms=rng.choice(PAYMENT),
             valid_until=TODAY + timedelta(days=rng.randint(14, 120)),
@@ -139,6 +137,9 @@ class Desk:
         most = least + 25 * rng.randint(0, 8)
         state = rng.choices(("draft", "open", "part_filled", "fulfilled", "cancelled"), (1, 5, 2, 1, 1))[0]
         deliver_from = day(rng, TODAY - timedelta(days=20), TODAY + timedelta(days=20))
+        deliver_until = deliver_from + timedelta(days=rng.randint(7, 45))
+        if state == "open" and deliver_until < TODAY:
+            state = "expired"
         self.pile.add(
             REQUIREMENT,
             **self._of_lint(variety),
@@ -146,10 +147,10 @@ class Desk:
             buyer_id=rng.choice(self.buyers).id,
             bales_min=least,
             bales_max=most,
-            quality_limits=_wanted(variety),
+            quality_limits=wanted(variety),
             price_ceiling_per_candy=self._price(variety),
             deliver_from=deliver_from,
-            deliver_until=deliver_from + timedelta(days=rng.randint(7, 45)),
+            deliver_until=deliver_until,
             urgency=rng.choice(("low", "normal", "normal", "high")),
             bales_fulfilled={"fulfilled": most, "part_filled": least // 2}.get(state, 0),
             state=state,
@@ -162,7 +163,7 @@ class Desk:
         lot: Lot | None = lots[at] if lots[at].left >= 50 and rng.random() < 0.75 else None
         state = "confirmed" if n == 0 else rng.choices(TRADE_STATES, (2, 3, 5, 4, 1, 1))[0]
         seller, variety = (lot.seller, lot.variety) if lot else (rng.choice(self.sellers), self._variety())
-        bales = rng.randint(10, min(lot.left, 200) // 5) * 5 if lot else 5 * rng.randint(10, 40)
+        bales = self._bales(lot.left if lot else None)
         agreed_on = day(rng, lot.offered_on if lot else SEASON_BEGINS, TODAY)
         broker = rng.choice(self.brokers) if self.brokers and rng.random() < 0.6 else None
         id = self.pile.add(
@@ -179,7 +180,7 @@ class Desk:
             tax_pct=TAX_PCT,
             delivery_terms=rng.choice(DELIVERY),
             payment_terms=rng.choice(PAYMENT),
-            quality_bases=_owed(variety),
+            quality_bases=owed(variety),
             trade_date=agreed_on,
             deliver_from=agreed_on + timedelta(days=2),
             deliver_until=agreed_on + timedelta(days=rng.randint(10, 40)),
@@ -189,6 +190,13 @@ class Desk:
         if lot is not None and state != "cancelled":
             lots[at] = Lot(lot.id, lot.seller, lot.variety, lot.offered_on, lot.left - bales)
         return Deal(id, variety, bales, state, agreed_on, seller, lot.id if lot else None)
+
+    def _bales(self, left: int | None) -> int:
+        """Draw 50 to 200 bales in steps of 5, as far as the lot has them; one buyer in four takes all that is left."""
+        rng = self.pile.rng
+        if left is not None and left <= 300 and rng.random() < 0.25:
+            return left
+        return 5 * rng.randint(10, min(left or 200, 200) // 5)
 
     def _settle(self, lot: Lot) -> None:
         """Count what the trades took of a lot: drafts reserve, the others have sold."""
@@ -203,46 +211,11 @@ class Desk:
         elif trades:
             row["state"] = "active"
         else:
-            row["state"] = self.pile.rng.choice(("draft", "active", "active", "cancelled"))
+            row["state"] = self.pile.rng.choice(("draft", "active", "active", "expired", "cancelled"))
+        if row["state"] == "expired":
+            row["valid_until"] = lot.offered_on + timedelta(days=self.pile.rng.randint(1, 6))
 
 
 def day(rng: Random, first: date, last: date) -> date:
     """Draw a day from `first` to `last`, both included."""
     return first + timedelta(days=rng.randint(0, (last - first).days))
-
-
-def _stated(rng: Random, variety: str) -> dict[str, str]:
-    """Say what a seller says of a lot: readings that the variety has."""
-    return {
-        "staple_mm": str(between(rng, *STAPLES[variety], 1)),
-        "micronaire": str(between(rng, *MICRONAIRES[variety], 2)),
-    }
-
-
-def _wanted(variety: str) -> dict[str, dict[str, str]]:
-    """Give the limits within which a buyer takes a lot."""
-    staple, (finest, coarsest) = STAPLES[variety][0], MICRONAIRES[variety]
-    return {
-        "staple_mm": {"min": str(staple)},
-        "micronaire": {"min": str(finest), "max": str(coarsest)},
-        "moisture_pct": {"max": "8.50"},
-        "trash_pct": {"max": "3.50"},
-    }
-
-
-def _owed(variety: str) -> dict[str, dict[str, str]]:
-    """Give what a contract owes, how far it may be missed, and from where on the lot can be rejected."""
-    staple, (finest, coarsest) = STAPLES[variety][0], MICRONAIRES[variety]
-    middle, either_side = (finest + coarsest) / 2, (coarsest - finest) / 2
-    return {
-        "staple_mm": {"base": str(staple + Decimal("0.5")), "allowance": "0.5", "reject": "1.5"},
-        "micronaire": {"base": str(middle), "allowance": str(either_side), "reject": str(either_side + Decimal("0.5"))},
-        "moisture_pct": {"base": "8.00", "allowance": "0.50", "reject": "2.00"},
-        "trash_pct": {"base": "3.00", "allowance": "0.50", "reject": "2.00"},
-    }
-
-
-def between(rng: Random, least: Decimal, most: Decimal, places: int) -> Decimal:
-    """Draw a decimal of `places` places from `least` to `most`, both included."""
-    scale = 10**places
-    return Decimal(rng.randint(int(least * scale), int(most * scale))).scaleb(-places)

@@ -78,7 +78,7 @@ HOUSES: Final[Mapping[str, tuple[str, ...]]] = {
 FIRMS: Final[Mapping[str, tuple[str, ...]]] = {
     "buyer": ("Spinning Mills", "Cotspin", "Textiles", "Yarns", "Cotton Exports"),
     "ginner": ("Ginning & Pressing", "Cotton Industries", "Ginning Factory", "Gin Press"),
-    "seller": ("Cotton Traders", "Kapas Trading Co", "Agro Traders", "Cotton Company"),
+    "seller": ("Cotton Traders", "Kapas Traders", "Agro Traders", "Cotton Company"),
     "broker": ("Cotton Brokers", "Cotton Agency", "Commission Agents"),
     "transporter": ("Roadlines", "Transport Company", "Logistics", "Carriers"),
 }
@@ -90,5 +90,5 @@ ENDINGS: Final[Mapping[str, tuple[str, str]]] = {
     "llp": (" LLP", "F"),
     "private": (" Private Limited", "C"),
     "public": (" Limited", "C"),
-    "cooperative": (" Sahakari Mandali Limited", "A"),
+    "cooperative": (" Cooperative Society Limited", "A"),
 }

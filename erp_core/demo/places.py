@@ -16,18 +16,19 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """A town with a cotton market."""
+    """A town with a cotton market; `yard`: its name, where that is not the town's."""
 
     name: str
     district: str
     pincode: str
     latitude: str
     longitude: str
+    yard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """What a branch is and where it trades; `towns[0]` is where its office is. `varieties`: grown there, commonest first."""
+    """What a branch is and where it trades; `towns[0]` is where its office is. `varieties`: what it trades, commonest first."""
 
     branch: str
     code: str
@@ -50,10 +51,10 @@ REGIONS: Final = (
         state_code="24",
         vehicle_prefixes=("GJ03", "GJ11", "GJ13", "GJ14", "GJ36"),
         office="Dhebar Road, Rajkot 360001",
-        varieties=("Shankar-6", "V-797", "MCU-5"),
+        varieties=("Shankar-6", "V-797", "J-34"),
         agents=("agent1", "agent2", "agent3"),
         towns=(
-            Town("Rajkot", "Rajkot", "360001", "22.303900", "70.802200"),
+            Town("Rajkot", "Rajkot", "360001", "22.303900", "70.802200", "Bedi Marketing Yard"),
             Town("Gondal", "Rajkot", "360311", "21.961900", "70.792300"),
             Town("Jasdan", "Rajkot", "360050", "22.036900", "71.205700"),
             Town("Jetpur", "Rajkot", "360370", "21.754600", "70.623100"),
@@ -73,7 +74,7 @@ REGIONS: Final = (
         state_code="27",
         vehicle_prefixes=("MH30", "MH27", "MH29", "MH28", "MH37"),
         office="Tilak Road, Akola 444001",
-        varieties=("Bunny/Brahma", "MCU-5", "J-34"),
+        varieties=("Bunny/Brahma", "DCH-32", "MCU-5"),
         agents=("agent4",),
         towns=(
             Town("Akola", "Akola", "444001", "20.706000", "77.008200"),
@@ -96,10 +97,10 @@ REGIONS: Final = (
         state_code="36",
         vehicle_prefixes=("TS03", "TS24", "TS01", "TS02", "TS04"),
         office="Enumamula Market Road, Warangal 506002",
-        varieties=("Bunny/Brahma", "DCH-32", "Suvin"),
+        varieties=("Bunny/Brahma", "MCU-5", "Suvin"),
         agents=(),
         towns=(
-            Town("Warangal", "Warangal", "506002", "17.978400", "79.594100"),
+            Town("Warangal", "Warangal", "506002", "17.978400", "79.594100", "Enumamula Market Yard"),
             Town("Parkal", "Hanamkonda", "506164", "18.204000", "79.707000"),
             Town("Jangaon", "Jangaon", "506167", "17.725900", "79.152300"),
             Town("Khammam", "Khammam", "507001", "17.247300", "80.151400"),

@@ -221,7 +221,7 @@ def _goods(pile: Pile) -> None:
 def _places(pile: Pile, region: Region) -> None:
     _place(pile, f"{region.branch} Branch Office", "office", region.towns[0], region.state)
     for town in region.towns:
-        _place(pile, f"APMC {town.name} Cotton Yard", "market_yard", town, region.state)
+        _place(pile, town.yard or f"APMC {town.name} Cotton Yard", "market_yard", town, region.state)
         _place(pile, f"{town.name} Gin", "gin", town, region.state)
     for town in region.towns[:4]:
         _place(pile, f"{town.name} Warehouse", "warehouse", town, region.state)

@@ -36,7 +36,7 @@ class Pile:
         for name in values:
             entity.by_name[name]
         id = id or new_id(self.rng)
-        self.rows[entity.name][id] = {f.name: values.get(f.name, f.default) for f in entity.all_fields}
+        self.rows[entity.name][id] = entity.empty() | values
         return id
 
     def __len__(self) -> int:

@@ -182,7 +182,7 @@ async def _insert(connection: Connection, portion: Portion) -> None:
 
 def _note(reached: _Progress) -> Row:
     given = {"scope": "org", "scope_id": ORG_ID, "key": _NOTE_KEY, "value": str(reached)}
-    return {field.name: given.get(field.name, field.default) for field in SETTING.all_fields}
+    return SETTING.empty() | given
 
 
 async def _note_logins(database: Database) -> None:
