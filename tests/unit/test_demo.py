@@ -190,14 +190,13 @@ def test_every_row_keeps_the_rules_from_its_beginning_to_its_state(demo: DemoWor
 
 def test_every_state_can_be_reached(demo: DemoWorld) -> None:
     for entity, id, row in demo:
-        states = entity.states
-        assert states is None or states.reaches(states.words[0], row[states.field]), f"{entity.name} {id}"
+        for name, machine in entity.machines.items():
+            assert machine.reaches(machine.words[0], row[name]), f"{entity.name} {id}: {name}"
 
 
 def begun(entity: Entity, row: Row) -> Row:
     """Give the row as it was when it was new."""
-    first = {} if entity.states is None else {entity.states.field: entity.states.words[0]}
-    return {**row, **first, **({"kyc_state": "pending"} if "kyc_state" in row else {})}
+    return {**row, **{name: machine.words[0] for name, machine in entity.machines.items()}}
 
 
 class WhileTheyWereOpen:
