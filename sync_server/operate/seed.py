@@ -40,7 +40,7 @@ NOT_OURS: Final = "The demo organisation has lost its note of how far it had com
 
 _NOTE_ID: Final = "demoSeedProgress"
 _NOTE_KEY: Final = "demo.seeded"
-_NOTE: Final = re.compile(r"seed=(\d+) blocks=(\d+) records=(\d+) logins=([01])")
+_NOTE: Final = re.compile(r"seed=(\d+) blocks=(\d+) records=(\d+) wanted=(\d+) logins=([01])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +58,31 @@ class SeedReport:
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
-    """Where the stream of demo rows has come to, and whether the logins were made."""
+    """Where the stream of demo rows has come to and was to come to, and whether the logins were made."""
 
     seed: int
     blocks: int = 0
     records: int = 0
+    wanted: int = RECORDS
     logins: bool = False
 
     def __str__(self) -> str:
-        return f"seed={self.seed} blocks={self.blocks} records={self.records} logins={self.logins:d}"
+        came = f"seed={self.seed} blocks={self.blocks} records={self.records}"
+        return f"{came} wanted={self.wanted} logins={self.logins:d}"
 
     @classmethod
     def read(cls, note: str) -> _Progress | None:
         found = _NOTE.fullmatch(note)
         if found is None:
             return None
-        seed, blocks, records, logins = map(int, found.groups())
-        return cls(seed, blocks, records, bool(logins))
+        seed, blocks, records, wanted, logins = map(int, found.groups())
+        return cls(seed, blocks, records, wanted, bool(logins))
 
 
 async def seed_demo(
     url: str,
     *,
-    records: int = RECORDS,
+    records: int | None = None,
     seed: int = 1,
     demo_users: bool = True,
     progress: Callable[[int], None] | None = None,
@@ -96,16 +98,17 @@ async def seed_demo(
 async def seed_database(
     database: Database,
     *,
-    records: int = RECORDS,
+    records: int | None = None,
     seed: int = 1,
     demo_users: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> SeedReport:
     """Bring the demo organisation to about `records` records, and with `demo_users` make its logins, once.
 
-    A demo that is already as large is left alone; a smaller one grows, with the seed it began with. A database that holds
-    another organisation gets no demo. `progress` is called with the number of records there are. Cost: a transaction per
-    4 000 records, about 3 000 records a second.
+    A demo that is already as large is left alone; a smaller one grows, with the seed it began with. `records` None: what
+    was asked for the last time, so that a start completes an interrupted demo and grows no other; RECORDS the first time.
+    A database that holds another organisation gets no demo. `progress` is called with the number of records there are.
+    Cost: a transaction per 4 000 records, about 3 000 records a second.
     """
     begun = await _reached(database, seed)
     if begun is None:
@@ -113,7 +116,8 @@ async def seed_database(
     if not begun.records and await _holds_others(database):
         return SeedReport(records=0, made=0, users=0, left_alone=NOT_EMPTY)
     reached: _Progress | None = begun
-    while reached is not None and not await _grow(database, reached, records, progress):
+    wanted = begun.wanted if records is None else records
+    while reached is not None and not await _grow(database, reached, wanted, progress):
         reached = await _reached(database, seed)
     await _add_other_organisation(database)
     ended = await _reached(database, seed) or begun
@@ -150,7 +154,7 @@ async def _grow(database: Database, reached: _Progress, records: int, progress: 
     if progress is not None:
         progress(reached.records)
     for portion in generate(records, reached.seed, blocks=reached.blocks, done=reached.records):
-        following = replace(reached, blocks=portion.blocks, records=portion.records)
+        following = replace(reached, blocks=portion.blocks, records=portion.records, wanted=records)
         if not await _write(database, portion, reached, following):
             return False
         reached = following

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import asyncpg
 import pytest
@@ -74,6 +75,13 @@ async def test_seeding_again_changes_nothing(demo_url: str) -> None:
     assert await counts(demo_url) == before
 
 
+async def test_a_start_does_not_grow_a_demo_that_is_complete(demo_url: str) -> None:
+    report = await seed_demo(demo_url)
+
+    assert (report.made, report.users) == (0, 0)
+    assert 300 <= report.records <= 400
+
+
 async def test_a_demo_grows_to_what_it_would_have_been(demo_url: str, database_url: str) -> None:
     await seed_demo(demo_url, records=1_000, seed=99)
     await seed_demo(database_url, records=1_000)
@@ -107,16 +115,22 @@ async def test_without_demo_users_nobody_can_log_in(database_url: str) -> None:
     assert (await seed_demo(database_url, records=0)).users == len(USERS)
 
 
-async def test_an_interrupted_seeding_is_completed(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_interrupted_seeding_is_completed(database_url: str) -> None:
     class Killed(Exception):
         pass
 
-    def killed(_records: int) -> None:
-        raise Killed
+    def killed_above(most: int) -> Callable[[int], None]:
+        def progress(records: int) -> None:
+            if records > most:
+                raise Killed
+
+        return progress
 
     with pytest.raises(Killed):
-        await seed_demo(database_url, records=9_000, progress=killed)
-    report = await seed_demo(database_url, records=9_000)
+        await seed_demo(database_url, records=9_000, progress=killed_above(0))
+    with pytest.raises(Killed):
+        await seed_demo(database_url, progress=killed_above(1_000))
+    report = await seed_demo(database_url)
 
     assert sum((await counts(database_url)).values()) == report.records + 1
     assert report.records >= 9_000
