@@ -13,7 +13,6 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 CLI := $(VENV)/bin/cotton-sync
 TEST_WORKERS ?= auto
-RECORDS ?= 300
 
 OPTIONS = $(if $(PORT),--port $(PORT)) $(if $(WORKERS),--workers $(WORKERS)) $(DATA_OPTION)
 DATA_OPTION = $(if $(DATA),--data $(DATA))
@@ -55,8 +54,8 @@ run: $(VENV)/run.stamp ## serve with an embedded PostgreSQL and demo data; PORT=
 	@exec $(CLI) serve $(OPTIONS)
 
 .PHONY: seed
-seed: $(VENV)/run.stamp ## fill the database with demo records; RECORDS=300 DATA=data
-	@$(CLI) seed --records $(RECORDS) $(DATA_OPTION)
+seed: $(VENV)/run.stamp ## fill the database with demo records; RECORDS=2000 DATA=data
+	@$(CLI) seed $(if $(RECORDS),--records $(RECORDS)) $(DATA_OPTION)
 
 .PHONY: doctor
 doctor: $(VENV)/run.stamp ## say what is wrong with the set-up and how to mend it

@@ -26,7 +26,7 @@ from sync_server.operate import doctor as doctors
 from sync_server.operate import migrations, revisions, serving, setup, standing, workers
 from sync_server.operate.launch import PostgresFailed
 from sync_server.operate.postgres import Cluster
-from sync_server.operate.seed import LOGINS, PASSWORD, seed_demo
+from sync_server.operate.seed import LOGINS, PASSWORD, RECORDS, seed_demo
 
 MENDABLE: Final = (
     PostgresFailed,
@@ -205,7 +205,7 @@ def _report(data: Path | None) -> standing.Report:
 
 @app.command()
 def seed(
-    records: Annotated[int, typer.Option(min=0, help="How many records the demo organisation is to have")] = 300,
+    records: Annotated[int, typer.Option(min=0, help="How many records the demo organisation is to have")] = RECORDS,
     data: Data = None,
 ) -> None:
     """Fill the database with the demo organisation, of any size."""
@@ -214,7 +214,8 @@ def seed(
         if cluster is not None:
             asyncio.run(migrations.migrate_up(url))
         with setup.progress("Seeding", records) as tell:
-            asyncio.run(seed_demo(url, records=records, progress=tell))
+            done = asyncio.run(seed_demo(url, records=records, demo_users=settings.demo, progress=tell))
+    typer.echo(f"{done.records} demo records, {done.made} of them new; {done.users} new logins.")
 
 
 @app.command()

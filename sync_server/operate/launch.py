@@ -35,6 +35,13 @@ class PostgresFailed(Exception):
     """The embedded PostgreSQL cannot be run; the message says why and what can be done."""
 
 
+class Daemon(subprocess.Popen[bytes]):
+    """A process that may outlive us on purpose; `Popen` would warn of it."""
+
+    def __del__(self) -> None:
+        """Let it live."""
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How to start a PostgreSQL program: its folder, what goes before it, and the user to become (None: as we are)."""
@@ -69,9 +76,9 @@ class Launch:
                 f"{program} failed ({done.returncode}): {(done.stderr or done.stdout).strip()[-1000:]}"
             )
 
-    def start(self, program: str, *arguments: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def start(self, program: str, *arguments: str, log: IO[bytes]) -> Daemon:
         """Start `program` in a session of its own, so that a Ctrl-C in our terminal does not reach it."""
-        return subprocess.Popen(  # noqa: S603 - our own binaries
+        return Daemon(
             self.command(program, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -28,10 +28,8 @@ from typing import IO, Final
 from urllib.parse import quote, urlencode
 
 from sync_server.operate.launch import Launch, PostgresFailed, choose_launch
-from sync_server.operate.postmaster import Postmaster, find_postmaster, forget_stranger
-
-PORT: Final = 5432
-"""Names the socket file; nothing listens on TCP."""
+from sync_server.operate.postgres_settings import FORGETFUL, PORT, SETTINGS
+from sync_server.operate.postmaster import Postmaster, end_orphans, find_postmaster, forget_stranger
 
 SOCKET_PATH_MAX: Final = 100
 """Bytes; the kernel allows 107 (sun_path), and PostgreSQL puts a lock file beside it."""
@@ -44,30 +42,6 @@ STOP_SECONDS_MAX: Final = 30
 
 PAUSE_SECONDS: Final = 0.02
 LOG_BYTES_MAX: Final = 16 * 2**20
-
-SETTINGS: Final = {
-    "listen_addresses": "",
-    "port": str(PORT),
-    "unix_socket_permissions": "0700",
-    "max_connections": "200",  # 16 workers of 10, and people
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",  # a bulk import then meets few checkpoints
-    "wal_compression": "on",
-    "random_page_cost": "1.1",  # everybody has an SSD
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "log_min_messages": "warning",
-    "log_min_error_statement": "panic",  # a statement in the log would be a row of somebody's trade
-    "log_checkpoints": "off",
-    "log_lock_waits": "on",
-    "fsync": "on",
-    "synchronous_commit": "on",
-    "full_page_writes": "on",
-}
-"""Time limits are left to the sessions (store/database.py)."""
-
-FORGETFUL: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""Settings of a cluster whose data nobody will miss: the tests', which throw it away and never cut its power."""
 
 SHARED_MEMORY_LEFT: Final = ("pre-existing shared memory block", 'lock file "postmaster.pid" already exists')
 """What PostgreSQL says while the children of a killed postmaster are still ending."""
@@ -97,16 +71,23 @@ class Cluster:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._alone():
-            if self._share is None:
-                self._share = _locked(self.folder / "users.lock", fcntl.LOCK_SH)
-            if self._is_up_soon():
-                return
-            self._launch = self._launch or choose_launch(self.folder)
-            if not self.data.exists():
-                if not make:
-                    raise PostgresFailed(f"the cluster {self.data} is gone")
-                self._make_cluster(self._launch)
-            self._start_postmaster(self._launch)
+            share = self._share or _locked(self.folder / "users.lock", fcntl.LOCK_SH)
+            try:
+                self._start(make=make)
+                self._share = share
+            finally:
+                if self._share is None:
+                    share.close()
+
+    def _start(self, *, make: bool) -> None:
+        if self._is_up_soon():
+            return
+        self._launch = self._launch or choose_launch(self.folder)
+        if not self.data.exists():
+            if not make:
+                raise PostgresFailed(f"the cluster {self.data} is gone")
+            self._make_cluster(self._launch)
+        self._start_postmaster(self._launch)
 
     def release(self) -> bool:
         """Let go of the cluster; stop its postmaster if nobody else uses it. Says whether it was stopped."""
@@ -182,7 +163,6 @@ class Cluster:
         return False
 
     def _start_postmaster(self, launch: Launch) -> None:
-        forget_stranger(self.data)
         settings = self._settings | {"unix_socket_directories": str(self._socket_folder(launch))}
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         path = self.folder / "postgres.log"
@@ -190,6 +170,7 @@ class Cluster:
             path.replace(path.with_suffix(".log.1"))
         deadline = time.monotonic() + START_SECONDS_MAX
         while True:
+            self._clear_away()
             with path.open("ab") as log:
                 begun_at = log.tell()
                 self._child = launch.start("postgres", "-D", str(self.data), *arguments, log=log)
@@ -198,7 +179,16 @@ class Cluster:
             words = path.read_bytes()[begun_at:].decode(errors="replace").strip()
             if time.monotonic() > deadline or not any(sign in words for sign in SHARED_MEMORY_LEFT):
                 raise PostgresFailed(f"PostgreSQL does not start in {self.folder}: {words[-1000:]} (all of it: {path})")
-            time.sleep(10 * PAUSE_SECONDS)
+            end_orphans(self.data)
+            time.sleep(PAUSE_SECONDS)
+
+    def _clear_away(self) -> None:
+        """Clear away what a killed postmaster left: its zombie, and lock files that a stranger's pid would keep alive."""
+        if self._child is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(STOP_SECONDS_MAX)
+        forget_stranger(self.data)
+        (self.folder / "socket" / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
     def _is_up_before_its_end(self, child: subprocess.Popen[bytes], deadline: float) -> bool:
         while child.poll() is None:

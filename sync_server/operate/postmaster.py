@@ -8,7 +8,9 @@ Invariant: a pid is reported, and so may be signalled, only if that process is a
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -38,13 +40,30 @@ def find_postmaster(data: Path) -> Postmaster | None:
 
 
 def forget_stranger(data: Path) -> None:
-    """Remove a lock file whose pid now belongs to somebody else: PostgreSQL would take that process for itself.
+    """Remove a lock file whose pid is not a postmaster's: PostgreSQL asks only whether there is such a process.
 
-    Call it only while nobody else can start a postmaster. After a reboot of a container, pids repeat.
+    That is so when pids repeat, as after a reboot of a container, and when a killed postmaster stays a zombie because its
+    parent does not wait for it. Call it only while nobody else can start a postmaster.
     """
     lines = _lock_file(data)
-    if lines and _command(int(lines[0])) and not _is_postmaster_of(int(lines[0]), data):
+    if lines and _exists(int(lines[0])) and not _is_postmaster_of(int(lines[0]), data):
         (data / "postmaster.pid").unlink()
+
+
+def end_orphans(data: Path) -> None:
+    """Kill the children of a postmaster of `data` that was killed; one that hangs would keep its successor from starting.
+
+    Call it only when there is no postmaster. They can do no more harm by dying: nobody hears what they might still say,
+    and what they had not made durable is rolled back. Where there is no /proc they are left to notice by themselves.
+    """
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            theirs = (entry / "cwd").readlink() == data and _command(int(entry.name)).startswith("postgres:")
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+        if theirs:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def _lock_file(data: Path) -> list[str]:
@@ -67,11 +86,19 @@ def _command(pid: int) -> str:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             return ""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    if not _exists(pid):
         return ""
     listing = subprocess.run(  # noqa: S603
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return listing.stdout
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
