@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -19,6 +19,17 @@ Connection: TypeAlias = Any
 """An asyncpg connection, pooled or not; asyncpg has no common static type for the two."""
 
 _Result = TypeVar("_Result")
+
+DISCONNECTED: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    # A backend's last word, heard between two statements, leaves asyncpg waiting for the end of it: the next statement is
+    # "another operation" until the socket is closed too.
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What asyncpg raises over a connection that PostgreSQL or the network has ended."""
 
 
 async def _nothing_to_reset(_connection: Connection) -> None:

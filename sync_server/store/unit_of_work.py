@@ -9,6 +9,7 @@ from its first read, a bounded number of times (tests/integration/test_unit_of_w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -18,7 +19,7 @@ from typing import Final, TypeVar
 import asyncpg
 
 from sync_server.store.actor import Actor
-from sync_server.store.database import Connection, Database
+from sync_server.store.database import DISCONNECTED, Connection, Database
 
 _Result = TypeVar("_Result")
 
@@ -76,7 +77,8 @@ async def _between(connection: Connection, begin: str, keep: str, undo: str) -> 
     try:
         yield
     except BaseException:
-        if not connection.is_closed():
+        # Over a connection that is gone PostgreSQL has undone it already, and what was raised first says what happened.
+        with contextlib.suppress(*DISCONNECTED):
             await connection.execute(undo)
         raise
     await connection.execute(keep)

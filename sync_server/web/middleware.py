@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sync_server.identity.passwords import Overloaded
+from sync_server.store.database import DISCONNECTED
 from sync_server.store.unit_of_work import Busy
 from sync_server.web import keys
 from sync_server.web.answers import ALWAYS, cut
@@ -41,14 +42,7 @@ _BY_STATUS: Final[Mapping[int, str]] = {
 
 _BUSY: Final = (Busy, Overloaded)
 _TIMED_OUT: Final = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
-_NO_DATABASE: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InterfaceError,
-    OSError,
-)
+_NO_DATABASE: Final = (*DISCONNECTED, asyncpg.TooManyConnectionsError)
 """What asyncpg raises while PostgreSQL restarts, refuses connections or is gone."""
 
 log = structlog.get_logger(__name__)
