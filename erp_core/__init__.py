@@ -3,5 +3,5 @@
 Owns: the declaration language, every entity, its rules, states, units and money.
 Must not know: sync, merge, SQL, HTTP, asyncio, JSON.
 Invariant: everything here is pure; the same rows always get the same answers
-(tests/architecture/test_import_contracts.py, tests/unit/test_entities.py).
+(tests/properties/test_rules.py).
 """

@@ -3,7 +3,7 @@
 Owns: makers of rules; each gives a `Rule` (or `DeleteRule`) for an entity's declaration.
 Must not know: how a rule is run, or what happens to a row that breaks one.
 Invariant: a rule speaks up only about what a change touches: a row that SQL left in a bad way can still be edited
-elsewhere (tests/unit/test_rules.py, tests/properties/test_rules.py).
+elsewhere (tests/properties/test_rules.py).
 """
 
 from __future__ import annotations

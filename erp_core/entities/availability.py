@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: trades; they check against it.
-Invariant: bales reserved and sold never exceed those offered (tests/unit/test_availability.py).
+Invariant: bales reserved and sold never exceed those offered (tests/unit/test_offer_rules.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: what reads it.
-Invariant: a branch keeps its code for ever (tests/unit/test_reference_data.py).
+Invariant: a branch keeps its code for ever (tests/unit/test_reference_rules.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: who may approve (identity), trades (they write the exposure).
-Invariant: one person of law is one partner: PAN, GSTIN and phone are held once (tests/unit/test_business_partner.py).
+Invariant: one person of law is one partner: PAN, GSTIN and phone are held once (tests/unit/test_partner_rules.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: prices.
-Invariant: its HSN code has 4, 6 or 8 digits (tests/unit/test_reference_data.py).
+Invariant: its HSN code has 4, 6 or 8 digits (tests/unit/test_reference_rules.py).
 """
 
 from __future__ import annotations

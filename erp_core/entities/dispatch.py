@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: invoices, the vehicle's papers.
-Invariant: the lorries of a trade carry no more than it allows (tests/unit/test_dispatch.py).
+Invariant: the lorries of a trade carry no more than it allows (tests/unit/test_dispatch_rules.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: maps.
-Invariant: the geohash follows from the coordinates (tests/unit/test_reference_data.py).
+Invariant: the geohash follows from the coordinates (tests/unit/test_reference_rules.py).
 """
 
 from __future__ import annotations

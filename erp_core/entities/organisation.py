@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: what reads it.
-Invariant: its tax numbers are well formed and agree (tests/unit/test_reference_data.py).
+Invariant: its tax numbers are well formed and agree (tests/unit/test_reference_rules.py).
 """
 
 from __future__ import annotations

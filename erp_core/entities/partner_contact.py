@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: users; a contact has no login.
-Invariant: a partner has one primary contact of a kind (tests/unit/test_business_partner.py).
+Invariant: a partner has one primary contact of a kind (tests/unit/test_partner_rules.py).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Owns: its declaration and its rules.
 Must not know: prices.
 Invariant: the result of a submitted inspection follows from its readings and the contract
-(tests/unit/test_quality_inspection.py).
+(tests/unit/test_quality_inspection_rules.py).
 """
 
 from __future__ import annotations

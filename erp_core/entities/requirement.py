@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: the availabilities that may meet it.
-Invariant: its ranges are the right way round (tests/unit/test_requirement.py).
+Invariant: its ranges are the right way round (tests/unit/test_offer_rules.py).
 """
 
 from __future__ import annotations

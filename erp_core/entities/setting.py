@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: what a setting means to whoever reads it.
-Invariant: there is one value for a scope and a key (tests/unit/test_reference_data.py).
+Invariant: there is one value for a scope and a key (tests/unit/test_reference_rules.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: how a change is judged; the engine writes these rows.
-Invariant: of an issue, a phone changes the state only (tests/unit/test_sync_issue.py).
+Invariant: of an issue, a phone changes the state only (tests/unit/test_reference_rules.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: amendments, invoices.
-Invariant: what was agreed is frozen once the trade is confirmed (tests/unit/test_trade.py).
+Invariant: what was agreed is frozen once the trade is confirmed (tests/unit/test_trade_rules.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: how a conversion is rounded (erp_core/units.py).
-Invariant: a factor is positive (tests/unit/test_reference_data.py).
+Invariant: a factor is positive (tests/unit/test_reference_rules.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns: its declaration and its rules.
 Must not know: contracts; they state their own bases.
-Invariant: a lower limit is at or below its upper one (tests/unit/test_reference_data.py).
+Invariant: a lower limit is at or below its upper one (tests/unit/test_reference_rules.py).
 """
 
 from __future__ import annotations
