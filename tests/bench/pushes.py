@@ -1,0 +1,212 @@
+"""The jobs that push: large ones, and many small ones at once.
+
+Owns: what each does and its floor.
+Must not know: how figures are judged or shown.
+Invariant: floor and subject store the same typed rows, durably (tests/bench/test_bench_smoke.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import asyncpg
+import orjson
+import psutil
+
+from erp_core.catalogue import BY_TABLE
+from erp_core.values import Row
+from sync_server.store import rows
+from tests.bench.lean import LeanClient, LeanCrowd
+from tests.bench.measure import Figure, alternate
+from tests.bench.world import ORG, World
+
+ENTITY = BY_TABLE["business_partners"]
+SMALL_PUSH = 10
+NAMES = itertools.count()
+
+FLOOR_TABLES = """
+DROP TABLE IF EXISTS floor_partners, floor_log;
+CREATE TABLE floor_partners (LIKE business_partners INCLUDING ALL);
+CREATE TABLE floor_log (LIKE event INCLUDING ALL);
+DO $$ DECLARE key record; BEGIN
+  FOR key IN SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
+             WHERE conrelid = 'business_partners'::regclass AND contype = 'f' LOOP
+    EXECUTE format('ALTER TABLE floor_partners ADD CONSTRAINT %I %s', key.conname, key.definition);
+  END LOOP;
+END $$;
+"""
+"""The same columns and keys, foreign ones included, without capture triggers."""
+
+FLOOR_LOG = """
+INSERT INTO floor_log (org_id, position, entity, record_id, op, new, actor, session, push, at)
+SELECT $1, p, 'business_partners', i, 'i', n::json, 'bench', 'session', 'push', now()
+FROM unnest($2::bigint[], $3::text[], $4::text[]) AS t(p, i, n)
+"""
+
+
+def _partners(number: int) -> list[dict[str, Any]]:
+    """Make partners as a phone pushes them, under new ids."""
+    return [_partner(f"pushed.{next(NAMES):08}") for _ in range(number)]
+
+
+def _partner(id: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "_status": "created",
+        "_changed": "",
+        "branch_id": "b1",
+        "kind": '["ginner","seller"]',
+        "legal_name": f"Shree Ambica Ginning and Pressing {id}",
+        "trade_name": f"Ambica {id}",
+        "entity_type": "partnership",
+        "pan": "",
+        "gstin": "",
+        "phone": "+919812345678",
+        "email": f"{id}@ambica.example",
+        "address": "Plot 7, GIDC Estate, Gondal Road, Rajkot, Gujarat 360004",
+        "location_id": "",
+        "assigned_agent_id": "agent1",
+        "credit_limit": 0,
+        "exposure": 0,
+        "kyc_state": "pending",
+        "state": "draft",
+        "tags": '["long-staple","prompt-payer"]',
+        "remarks": "Presses 170 kg bales; prefers loading in the morning, weighbridge on site.",
+        "created_at": 0,
+        "updated_at": 0,
+        "created_by": "",
+        "updated_by": "",
+    }
+
+
+def _changes(created: Sequence[Any] = (), updated: Sequence[Any] = ()) -> dict[str, Any]:
+    return {
+        "business_partners": {"created": created, "updated": updated, "deleted": []},
+        "sync_issues": {"created": [], "updated": [], "deleted": []},
+    }
+
+
+def _typed(partners: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """Read pushed partners into the arrays that PostgreSQL is sent: (ids, columns). Not timed."""
+    read: dict[str, Row] = {}
+    for partner in partners:
+        row = ENTITY.empty()
+        for field in ENTITY.fields:
+            if partner[field.name] not in ("", None):
+                row[field.name] = field.type.read(partner[field.name])
+        read[partner["id"]] = row
+    return list(read), rows._columns(ENTITY, read.values())
+
+
+# --- Large pushes -----------------------------------------------------------------------------------------------------
+
+
+async def large_pushes(world: World) -> AsyncIterator[Figure]:
+    """A push of many new records, and one of many records that somebody else has changed meanwhile."""
+    await world.connection.execute(FLOOR_TABLES)
+    client = LeanClient(world.server.url)
+    process = psutil.Process(world.server.pid)
+    number, spent = world.sizes.pushed, list[float]()
+    upsert = rows._update(ENTITY).replace("business_partners", "floor_partners")
+    await world.settle()
+
+    async def bulk(partners: Sequence[dict[str, Any]]) -> float:
+        ids, columns = _typed(partners)
+        positions = [next(NAMES) for _ in ids]
+        payloads = [orjson.dumps(partner).decode() for partner in partners]
+        began = time.perf_counter()
+        async with world.connection.transaction():
+            await world.connection.execute(upsert, ORG, ids, *columns)
+            await world.connection.execute(FLOOR_LOG, ORG, positions, ids, payloads)
+        return number / (time.perf_counter() - began)
+
+    async def push(sent: bytes) -> float:
+        cpu = process.cpu_times()
+        began = time.perf_counter()
+        assert client.ask(sent) == len("{}"), "something was refused"
+        took = time.perf_counter() - began
+        after = process.cpu_times()
+        spent.append(after.user + after.system - cpu.user - cpu.system)
+        return number / took
+
+    async def created() -> float:
+        return await push(world.post(await world.clock(), _changes(created=_partners(number))))
+
+    async def merged() -> float:
+        cursor = await world.clock()
+        await world.connection.execute(
+            "UPDATE business_partners SET address = 'Plot ' || clock_timestamp() WHERE org_id = $1 AND id < $2",
+            ORG,
+            last,
+        )
+        updated = [{"id": p["id"], "_status": "updated", "_changed": "phone", **_new_phone()} for p in standing]
+        return await push(world.post(cursor, _changes(updated=updated)))
+
+    floors, subjects = await alternate(world.sizes.rounds, lambda: bulk(_partners(number)), created)
+    yield _figure(f"push of {number} new records", floors, subjects, spent)
+    standing = [_partner(f"partner.{n:08}") for n in range(number)]
+    last = f"partner.{number:08}"
+    spent.clear()
+    floors, subjects = await alternate(world.sizes.rounds, lambda: bulk(standing), merged)
+    yield _figure(f"push of {number} updates, all merged", floors, subjects, spent)
+    client.close()
+
+
+def _new_phone() -> dict[str, str]:
+    return {"phone": f"+9199{next(NAMES):08}"}
+
+
+def _figure(job: str, floors: Sequence[float], subjects: Sequence[float], spent: Sequence[float]) -> Figure:
+    facts = {"server_cpu_seconds": list(spent)}
+    return Figure(job, "rows/s", subjects, floors, budget=0.5, bound="at least", facts=facts)
+
+
+# --- Small pushes -----------------------------------------------------------------------------------------------------
+
+
+async def small_pushes(world: World) -> AsyncIterator[Figure]:
+    """Pushes of ten records from many devices of one organisation at once."""
+    crowd_size, each = world.sizes.crowd, world.sizes.pushes_each
+    crowd = await LeanCrowd.connect(world.server.url, crowd_size)
+    connections = [await world.connect() for _ in range(crowd_size)]
+    insert = rows._insert(ENTITY)
+    process = psutil.Process(world.server.pid)
+    spent: list[float] = []
+    await world.settle()
+
+    async def one_each(connection: asyncpg.Connection, batches: Sequence[tuple[list[str], list[list[Any]]]]) -> None:
+        for ids, columns in batches:
+            async with connection.transaction():
+                await connection.execute(insert, ORG, ids, *columns)
+
+    async def straight() -> float:
+        batches = [[_typed(_partners(SMALL_PUSH)) for _ in range(each)] for _ in connections]
+        began = time.perf_counter()
+        await asyncio.gather(*map(one_each, connections, batches))
+        return crowd_size * each / (time.perf_counter() - began)
+
+    async def pushed() -> float:
+        cursor = await world.clock()
+        requests = [
+            [world.post(cursor, _changes(created=_partners(SMALL_PUSH))) for _ in range(each)] for _ in connections
+        ]
+        cpu, own = process.cpu_times(), time.process_time()
+        began = time.perf_counter()
+        await crowd.ask(requests)
+        took = time.perf_counter() - began
+        after = process.cpu_times()
+        spent.append((after.user + after.system - cpu.user - cpu.system) / took)
+        facts["client_cpu_share"].append((time.process_time() - own) / took)
+        return crowd_size * each / took
+
+    facts: dict[str, list[float]] = {"server_cpu_share": spent, "client_cpu_share": []}
+    floors, subjects = await alternate(world.sizes.rounds, straight, pushed)
+    crowd.close()
+    for connection in connections:
+        await connection.close()
+    name = f"pushes of {SMALL_PUSH} records, {crowd_size} at a time"
+    yield Figure(name, "pushes/s", subjects, floors, budget=1, bound="at least", facts=facts)
