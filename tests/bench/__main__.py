@@ -35,7 +35,7 @@ async def run(sizes: Sizes, jobs: Sequence[str]) -> list[Figure]:
     async with world(sizes) as made:
         for job in jobs:
             async for figure in JOBS[job](made):
-                figures.append(figure)  # noqa: PERF401 - told one by one, a run takes minutes
+                figures.append(figure)
                 print(*figure.line(), sep="  ", file=sys.stderr, flush=True)
     return figures
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias, cast
 
 BUFFER: Final = 1 << 20
+Piece: TypeAlias = bytes | memoryview
 LAST_CHUNK: Final = b"0\r\n\r\n"
 """Ends a chunked body. JSON has no raw line breaks, so nothing before the end looks like it."""
 
@@ -61,7 +62,7 @@ class LeanClient:
         self._socket.sendall(sent)
         return b"".join(bytes(piece) for piece in self._pieces())
 
-    def _pieces(self):  # type: ignore[no-untyped-def]
+    def _pieces(self) -> Iterator[Piece]:
         head, rest = self._head()
         length = split(head)
         if length is None:
@@ -84,7 +85,7 @@ class LeanClient:
         head, _, rest = got.partition(b"\r\n\r\n")
         return head, rest
 
-    def _chunked(self, rest: bytes):  # type: ignore[no-untyped-def]
+    def _chunked(self, rest: bytes) -> Iterator[Piece]:
         tail = rest[-len(LAST_CHUNK) :]
         yield rest
         while tail != LAST_CHUNK:
@@ -108,8 +109,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is none by inheritance
 
     def begin(self, requests: Sequence[bytes], done: asyncio.Future[None]) -> None:
         self._requests, self._next, self._done = requests, 0, done

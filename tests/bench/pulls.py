@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -40,11 +40,11 @@ class Memory(threading.Thread):
 
     @property
     def grown(self) -> float:
-        return (self._most - self._before) / MEGABYTE
+        return float(self._most - self._before) / MEGABYTE
 
     @classmethod
     @contextmanager
-    def watched(cls, pid: int) -> Any:
+    def watched(cls, pid: int) -> Iterator[Memory]:
         memory = cls(pid)
         memory.start()
         yield memory

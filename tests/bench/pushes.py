@@ -65,7 +65,7 @@ def _partner(id: str) -> dict[str, Any]:
         "entity_type": "partnership",
         "pan": "",
         "gstin": "",
-        "phone": "+919812345678",
+        "phone": f"+9197{next(NAMES):08}",
         "email": f"{id}@ambica.example",
         "address": "Plot 7, GIDC Estate, Gondal Road, Rajkot, Gujarat 360004",
         "location_id": "",
@@ -96,7 +96,7 @@ def _typed(partners: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[Any
     for partner in partners:
         row = ENTITY.empty()
         for field in ENTITY.fields:
-            if partner[field.name] not in ("", None):
+            if partner.get(field.name, "") not in ("", None):
                 row[field.name] = field.type.read(partner[field.name])
         read[partner["id"]] = row
     return list(read), rows._columns(ENTITY, read.values())

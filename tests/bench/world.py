@@ -206,7 +206,9 @@ async def _fill_feed(connection: asyncpg.Connection, org: str, number: int) -> N
     """Write feed rows in bulk, without the records behind them: an empty delta reads nothing else."""
     await connection.execute(
         f"""
-        WITH clock AS (UPDATE org_clock SET seq = seq + $2 WHERE org_id = $1 RETURNING (epoch::bigint << {EPOCH_BITS}) + seq AS top)
+        WITH clock AS (
+          UPDATE org_clock SET seq = seq + $2 WHERE org_id = $1 RETURNING (epoch::bigint << {EPOCH_BITS}) + seq AS top
+        )
         INSERT INTO feed (org_id, entity, id, position, created_position, author, scope, payload)
         SELECT $1, 'business_partners', 'fed.' || n, top - $2 + n, top - $2 + n, 'bench', 'org',
           json_build_object('id', 'fed.' || n, 'legal_name', 'Shree Ambica Ginning and Pressing ' || n)
