@@ -2,7 +2,8 @@
 
 Owns: a `Database` whose connections report their statements through asyncpg's query logger.
 Must not know: what the statements are for.
-Invariant: a statement is counted when it is executed, BEGIN and COMMIT included; COPY is not.
+Invariant: a statement is counted when it is executed, BEGIN and COMMIT included; COPY is not, nor is what asyncpg asks
+once per connection to learn about types.
 """
 
 from __future__ import annotations
@@ -29,5 +30,9 @@ class CountingDatabase(Database):
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         async with super().acquire() as connection:
-            with connection.query_logger(lambda record: self.statements.append(record.query)):
+            with connection.query_logger(self._count):
                 yield connection
+
+    def _count(self, executed: Any) -> None:
+        if "current_setting('jit')" not in executed.query and "typeinfo" not in executed.query:
+            self.statements.append(executed.query)
