@@ -24,16 +24,36 @@ from sync_server.engine.world import LoadedWorld
 def judge_groups(drafts: Sequence[Draft], world: LoadedWorld, going_too: Mapping[Key, Sequence[Key]]) -> None:
     """Give every draft its verdict: documents with their children together, parents before children.
 
-    A refused draft takes its group with it, and the world shows the group's records as they were. `going_too`: which
-    records to be deleted are named by which others (holders.find_uses).
+    A refused draft takes its group with it, and the world shows the group's records as they were. What one group needs
+    another may set free (the last bales of a lot, the place of the primary contact), in whatever order they were sent: so
+    the refused ones are judged again until a round accepts none of them. `going_too`: which records to be deleted are
+    named by which others (holders.find_uses).
     """
     groups = _groups(drafts)
-    for together in groups:
-        guilty = _first_guilty(together, world)
-        if guilty is not None:
-            _refuse_with(together, guilty, world)
+    open_groups = [(together, _as_merged(together)) for together in groups]
+    while True:
+        refused = [(together, merged) for together, merged in open_groups if not _accept(together, world)]
+        if not refused or len(refused) == len(open_groups):
+            break
+        open_groups = refused
+        for together, merged in refused:
+            for draft, (after, verdict, faults) in zip(together, merged, strict=True):
+                draft.after, draft.verdict, draft.faults = after, verdict, list(faults)
     while any(_keep_what_is_named(together, world, going_too) for together in groups):
         pass  # who stays may name others in turn
+
+
+def _as_merged(together: Sequence[Draft]) -> Sequence[tuple[Row | None, Verdict, Sequence[Violation]]]:
+    """Note how a group came from the merge, to judge it again from there."""
+    return [(draft.after, draft.verdict, tuple(draft.faults)) for draft in together]
+
+
+def _accept(together: Sequence[Draft], world: LoadedWorld) -> bool:
+    """Judge a group; if one of it is guilty, refuse them all."""
+    guilty = _first_guilty(together, world)
+    if guilty is not None:
+        _refuse_with(together, guilty, world)
+    return guilty is None
 
 
 def _keep_what_is_named(together: Sequence[Draft], world: LoadedWorld, going_too: Mapping[Key, Sequence[Key]]) -> bool:
