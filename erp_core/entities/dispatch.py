@@ -62,8 +62,9 @@ STATES = States(
 ON_THE_ROAD = frozenset({"loaded", "in_transit", "delivered", "short", "rejected"})
 
 TOLERANCE_PCT = Decimal(5)
-"""How far the bales of all lorries may exceed a trade's. Lots go out in whole lorries and press lots, so terms of sale in the
-Indian trade allow 5 % of the quantity either way; beyond it is a slip of the pen or another contract."""
+"""How far the bales of all lorries may exceed a trade's: lots go out in whole lorries and press lots, so a few bales more are
+usual and many more are a slip of the pen or another contract. An assumption: export offers of Indian ginners state a weight
+tolerance of 5 % either way, but no by-law on the number of bales was found. To be confirmed by the house."""
 
 
 # --- What follows from the weighing and the lorries -------------------------------------------------------------------
