@@ -11,6 +11,7 @@ Invariant: a reader gets exactly the bytes that were written, or an error; a spo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -37,8 +38,12 @@ class Broken(Exception):
 class Spool:
     """A file with one writer and any number of followers."""
 
-    def __init__(self, file: int, path: Path | None = None, *, whole: bool = False) -> None:
+    def __init__(
+        self, file: int, *, whole: bool = False, growing: Path | None = None, path: Path | None = None
+    ) -> None:
+        """`file`: its descriptor. A spool that is to be kept grows as `growing` and becomes `path` once it is whole."""
         self._file = file
+        self._growing = growing
         self._path = path
         self._pending = bytearray()
         self._size = os.fstat(file).st_size
@@ -63,15 +68,15 @@ class Spool:
     async def finish(self) -> None:
         """Say that everything is written; give the file its name, so that it is found after a restart."""
         await self._flush()
-        if self._path is not None:
-            await asyncio.to_thread(os.replace, _growing(self._path), self._path)
+        if self._growing is not None and self._path is not None:
+            await asyncio.to_thread(os.replace, self._growing, self._path)
         self._end("whole")
 
     def fail(self) -> None:
         """Say that the writer failed: every reader gets `Broken`."""
         if self._state == "filling":
-            if self._path is not None:
-                _growing(self._path).unlink(missing_ok=True)
+            if self._growing is not None:
+                self._growing.unlink(missing_ok=True)
             self._end("broken")
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -118,8 +123,14 @@ def _write_all(file: int, block: bytearray) -> None:
         left = left[os.write(file, left) :]
 
 
-def _growing(path: Path) -> Path:
-    return path.with_suffix(f".{os.getpid()}.growing")
+def _whole(path: Path) -> Spool | None:
+    """Open a whole spool; None if there is none, or a neighbouring worker has just removed it."""
+    try:
+        spool = Spool(os.open(path, os.O_RDONLY), whole=True)
+        os.utime(path)
+    except FileNotFoundError:
+        return None
+    return spool
 
 
 class SpoolRoom:
@@ -148,25 +159,29 @@ class SpoolRoom:
         known = self._known.get(path)
         if known is not None and not known.broken:
             return known, False
-        self._forget_older(family)
-        if path.exists():
-            spool = Spool(os.open(path, os.O_RDONLY), whole=True)
-            os.utime(path)
-        else:
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
-            spool = Spool(os.open(_growing(path), flags, 0o600), path)
+        self._forget_others(family, path)
+        spool = _whole(path)
+        if spool is None:
+            # A name of its own: one that was forgotten while it grew, for a newer version, may still grow.
+            file, growing = tempfile.mkstemp(dir=self._folder, prefix=f"{path.stem}.", suffix=".growing")
+            spool = Spool(file, growing=Path(growing), path=path)
         self._known[path] = spool
         return spool, not spool.whole
 
-    def _forget_older(self, family: str) -> None:
+    def _forget_others(self, family: str, wanted: Path) -> None:
         for path in [p for p in self._known if p.name.startswith(family)]:
             del self._known[path]
         for path in self._folder.glob(f"{family}-*.spool"):
-            path.unlink(missing_ok=True)
+            if path != wanted:
+                path.unlink(missing_ok=True)
         self._make_room()
 
     def _make_room(self) -> None:
-        kept = sorted(((p.stat(), p) for p in self._folder.glob("*.spool")), key=lambda found: -found[0].st_mtime)
+        found = []
+        for path in self._folder.glob("*.spool"):
+            with contextlib.suppress(FileNotFoundError):  # a neighbouring worker was faster
+                found.append((path.stat(), path))
+        kept = sorted(found, key=lambda one: -one[0].st_mtime)
         total = 0
         for stat, path in kept:
             total += stat.st_size
