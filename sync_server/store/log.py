@@ -7,15 +7,16 @@ Invariant: a state read here after its row was locked is the newest committed on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
 
 import orjson
 
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Entity
-from erp_core.values import Plain, Row
+from erp_core.values import Choice, Flag, Plain, Reference, Row, Text, Value, ValueType, Words
 from sync_server.store.database import Connection
 
 Key: TypeAlias = tuple[str, str]
@@ -44,11 +45,30 @@ class Event:
 def read_payload(entity: Entity, payload: str) -> Row:
     """Turn a payload (the record's wire form) into its row, inside form."""
     plain: dict[str, Plain] = orjson.loads(payload)
-    row = entity.empty()
-    for field in entity.all_fields:
-        value = plain.get(field.name)
-        row[field.name] = None if value is None else field.type.restore(value)
+    row: dict[str, Value] = {}
+    for name, restore in _restorers(entity):
+        value = plain.get(name)
+        row[name] = value if value is None or restore is None else restore(value)
     return row
+
+
+_AS_IT_IS: Final = (Choice, Flag, Reference, Text)
+"""Types whose plain form is the value; half of a row is of them."""
+
+_WORDS_KEPT: Final = 4_096
+"""Sets of words per field, some 200 bytes each: the same few come again in every record and every event of it."""
+
+
+@cache
+def _restorers(entity: Entity) -> tuple[tuple[str, Callable[[Plain], Value] | None], ...]:
+    """Say for each field how its value is restored; None: it is the value."""
+    return tuple((field.name, _restorer(field.type)) for field in entity.all_fields)
+
+
+def _restorer(kind: ValueType) -> Callable[[Plain], Value] | None:
+    if isinstance(kind, _AS_IT_IS):
+        return None
+    return lru_cache(_WORDS_KEPT)(kind.restore) if isinstance(kind, Words) else kind.restore
 
 
 _STATES: Final = """
