@@ -26,12 +26,12 @@ MEGABYTE = 2**20
 
 
 class Memory(threading.Thread):
-    """Samples the memory of a process every 2 ms; `grown` is the most it had above the beginning, in MiB."""
+    """Samples the memory of a process every 2 ms; `grown` is the most it had above `before` (bytes), in MiB."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, before: int) -> None:
         super().__init__(daemon=True)
         self._process = psutil.Process(pid)
-        self._before = self._most = self._process.memory_info().rss
+        self._before = self._most = before
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -44,8 +44,8 @@ class Memory(threading.Thread):
 
     @classmethod
     @contextmanager
-    def watched(cls, pid: int) -> Iterator[Memory]:
-        memory = cls(pid)
+    def watched(cls, pid: int, before: int) -> Iterator[Memory]:
+        memory = cls(pid, before)
         memory.start()
         yield memory
         memory._over.set()
@@ -57,6 +57,7 @@ async def first_syncs(world: World) -> AsyncIterator[Figure]:
     client = LeanClient(world.server.url)
     sizes, asked = world.sizes, world.get(ORG, None)
     process = psutil.Process(world.server.pid)
+    idle = process.memory_info().rss  # before the very first one: what it keeps afterwards counts too
     facts: dict[str, Any] = {"floor_bytes": 0, "subject_bytes": 0}
     spent: list[tuple[float, float]] = []
     grown: list[float] = []
@@ -76,7 +77,7 @@ async def first_syncs(world: World) -> AsyncIterator[Figure]:
     async def sync() -> float:
         await world.connection.execute(TOUCH, ORG, "partner.00000000")  # what was cached is out of date
         cpu, own = process.cpu_times(), time.process_time()
-        with Memory.watched(world.server.pid) as memory:
+        with Memory.watched(world.server.pid, idle) as memory:
             began = time.perf_counter()
             facts["subject_bytes"] = client.ask(asked)
             took = time.perf_counter() - began
