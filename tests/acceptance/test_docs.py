@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,6 +52,23 @@ make() { command make --dry-run --directory "$CHECKOUT" "$@" >&2; }
 cotton-sync() { if [ "$1" = serve ]; then command cotton-sync "$@" --help >&2; else command cotton-sync "$@"; fi; }
 """
 
+CURL = """#!/usr/bin/env python3
+import argparse, sys, urllib.error, urllib.request
+read = argparse.ArgumentParser()
+read.add_argument("-s", action="store_true")
+read.add_argument("-H", action="append", default=[])
+read.add_argument("-d", type=str.encode)
+read.add_argument("url")
+asked = read.parse_args()
+headers = dict(header.split(": ", 1) for header in asked.H)
+try:
+    answer = urllib.request.urlopen(urllib.request.Request(asked.url, asked.d, headers))
+except urllib.error.HTTPError as refusal:
+    answer = refusal
+sys.stdout.buffer.write(answer.read())
+"""
+"""What the documents use of curl, for a machine that has none: the tests need nothing but Python and make."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -76,16 +94,23 @@ def blocks(document: str) -> list[Block]:
 
 
 @pytest.mark.parametrize("document", [name for name in DOCUMENTS if any(b.language in RUN for b in blocks(name))])
+@pytest.mark.parametrize("curl", ["curl of the system", "curl of ours"])
 async def test_what_a_document_shows_is_what_happens(
-    document: str, demo_server: Server, demo_url: str, cluster: Cluster, tmp_path: Path
+    document: str, curl: str, demo_server: Server, demo_url: str, cluster: Cluster, tmp_path: Path
 ) -> None:
     listed = [block for block in blocks(document) if block.language in RUN]
     script = SHELL + "".join(f"{_command(block)}\necho '{ANSWER_ENDS}'\n" for block in listed)
+    (tmp_path / "bin").mkdir()
+    if curl == "curl of ours" or shutil.which("curl") is None:
+        (tmp_path / "bin" / "curl").write_text(CURL)
+        (tmp_path / "bin" / "curl").chmod(0o755)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "postgres").symlink_to(cluster.folder)  # as an embedded PostgreSQL lies below the data folder
     environment = {
         **os.environ,
-        "PATH": f"{package() / 'pginstall' / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": ":".join(
+            map(str, (tmp_path / "bin", package() / "pginstall/bin", Path(sys.executable).parent, os.environ["PATH"]))
+        ),
         "CHECKOUT": str(ROOT),
         "COTTON_DATABASE_URL": demo_url,
         "COTTON_DATA": str(tmp_path / "data"),
@@ -210,7 +235,8 @@ def test_every_path_in_a_document_exists(document: str) -> None:
         homes = [ROOT / path, ROOT / "sync_server" / path, ROOT / Path(document).parent / path]
         found = next((home for home in homes if home.exists()), None)
         assert found is not None, f"{document} names {path}, which does not exist"
-        defined = name is None or re.search(rf"^\s*(async def|def|class) {name}\b|^{name}\b", found.read_text(), re.M)
+        definition = rf"^\s*(async def|def|class) {name}\b|^{name}\b"
+        defined = name is None or re.search(definition, found.read_text(), re.MULTILINE)
         assert defined, f"{document} names {name} of {path}, which has no such thing"
 
 
@@ -241,14 +267,14 @@ def test_the_table_of_problems_is_the_registry() -> None:
     text = (ROOT / "docs/PROTOCOL.md").read_text()
 
     assert [line for line in text.splitlines() if line in wanted] == wanted, "paste this:\n" + "\n".join(wanted)
-    listed = {name for name in re.findall(r"^\| `(\w+)` \| [45]\d\d \|", text, re.M)}
+    listed = set(re.findall(r"^\| `(\w+)` \| [45]\d\d \|", text, re.MULTILINE))
     assert listed == REGISTRY.keys()
 
 
 def test_every_reason_that_the_trade_does_not_add_is_explained() -> None:
     homes = [*(ROOT / "sync_server/engine").glob("*.py"), ROOT / "erp_core/values.py"]
     given = {code for path in homes for code in re.findall(r'(?:Violation|Unreadable)\(\s*"(\w+)"', path.read_text())}
-    listed = set(re.findall(r"^\| `(\w+)` \| (?![45]\d\d)", (ROOT / "docs/PROTOCOL.md").read_text(), re.M))
+    listed = set(re.findall(r"^\| `(\w+)` \| (?![45]\d\d)", (ROOT / "docs/PROTOCOL.md").read_text(), re.MULTILINE))
 
     assert given <= listed, f"docs/PROTOCOL.md does not explain {sorted(given - listed)}"
 
