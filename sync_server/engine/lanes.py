@@ -17,7 +17,7 @@ from typing import Final
 
 from conflict.mutation import Key
 from sync_server.engine.draft import Submission
-from sync_server.engine.push import Conflict, PushAnswer, PushRequest, push, push_together
+from sync_server.engine.push import Answer, PushAnswer, PushRequest, push, push_together
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
 from sync_server.store.unit_of_work import Busy, unit_of_work
@@ -85,7 +85,7 @@ class Lanes:
     async def _shared(self, org_id: str, together: list[_Waiting]) -> bool:
         """Apply pushes in one transaction. False: it failed as a whole, and nobody was answered."""
 
-        async def work(connection: Connection) -> Sequence[PushAnswer | Conflict]:
+        async def work(connection: Connection) -> Sequence[Answer]:
             return await push_together(connection, org_id, [one.submission for one in together])
 
         transaction = asyncio.create_task(unit_of_work(self._database, work))

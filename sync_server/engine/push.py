@@ -18,18 +18,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from conflict.merge import Outcome, Policy
 from conflict.mutation import Mutation, Operation
 from erp_core.values import Plain
 from sync_server.engine.apply import apply
+from sync_server.engine.cursor import FromTheFuture
 from sync_server.engine.draft import Draft, Submission, Verdict
 from sync_server.engine.holding import DELETED_MEANWHILE
 from sync_server.engine.inbox import file_issues
 from sync_server.engine.quarantine import POISON, find_poison
 from sync_server.store import log
 from sync_server.store.actor import Actor
+from sync_server.store.clock import NEVER_TICKED
 from sync_server.store.database import Connection, Database
 from sync_server.store.unit_of_work import unit_of_work
 
@@ -71,14 +73,21 @@ class Conflict(Exception):
         self.clashes = clashes
 
 
+Answer: TypeAlias = PushAnswer | Conflict | FromTheFuture
+"""What becomes of a push that shares a transaction: its answer, or what its caller is to raise."""
+
+
 async def push(database: Database, actor: Actor, request: PushRequest) -> PushAnswer:
-    """Apply a push in a transaction of its own. Raises `Conflict`, `unit_of_work.Busy`; then nothing was applied."""
+    """Apply a push in a transaction of its own.
+
+    Raises `Conflict`, `cursor.FromTheFuture`, `unit_of_work.Busy`; then nothing was applied.
+    """
     submission = request.submission(actor)
 
-    async def work(connection: Connection) -> PushAnswer | Conflict:
+    async def work(connection: Connection) -> Answer:
         return (await push_together(connection, actor.org_id, [submission]))[0]
 
-    async def careful_work(connection: Connection) -> PushAnswer | Conflict:
+    async def careful_work(connection: Connection) -> Answer:
         careful = replace(submission, poison=await find_poison(connection, submission))
         return (await push_together(connection, actor.org_id, [careful]))[0]
 
@@ -86,25 +95,32 @@ async def push(database: Database, actor: Actor, request: PushRequest) -> PushAn
         answer = await unit_of_work(database, work)
     except POISON:
         answer = await unit_of_work(database, careful_work)
-    if isinstance(answer, Conflict):
+    if isinstance(answer, Exception):
         raise answer
     return answer
 
 
-async def push_together(
-    connection: Connection, org_id: str, submissions: Sequence[Submission]
-) -> Sequence[PushAnswer | Conflict]:
+async def push_together(connection: Connection, org_id: str, submissions: Sequence[Submission]) -> Sequence[Answer]:
     """Apply pushes of one organisation inside the caller's transaction; answer each, in their order.
 
-    No record may be in two of them. Of a push that is answered with a Conflict nothing is applied.
+    No record may be in two of them. Of a push that is answered with an exception nothing is applied.
     Cost: as `apply`, and three statements; one more for each push that keeps something back.
     """
-    earlier = await log.claim_receipts(connection, org_id, [_receipt(one) for one in submissions])
-    fresh = [one for one in submissions if _receipt(one) not in earlier]
+    claims = await log.claim_receipts(connection, org_id, [_receipt(one) for one in submissions])
+    clock = NEVER_TICKED.position if claims.position is None else claims.position
+    answers: dict[Submission, Answer] = {}
+    fresh = []
+    for one in submissions:
+        if _receipt(one) in claims.earlier:
+            answers[one] = PushAnswer(claims.earlier[_receipt(one)])
+        elif one.cursor > clock:
+            answers[one] = FromTheFuture()  # believed, it would hide every clash
+        else:
+            fresh.append(one)
     drafts = dict(zip(fresh, await apply(connection, org_id, fresh, must_resolve=_must_resolve), strict=True))
-    answers = {one: _answer(one, drafts[one]) for one in fresh}
+    answers |= {one: _answer(one, drafts[one]) for one in fresh}
     await _settle(connection, org_id, drafts, answers)
-    return [answers[one] if one in answers else PushAnswer(earlier[_receipt(one)]) for one in submissions]
+    return [answers[one] for one in submissions]
 
 
 def _receipt(submission: Submission) -> log.Receipt:
@@ -127,17 +143,17 @@ async def _settle(
     connection: Connection,
     org_id: str,
     drafts: Mapping[Submission, Sequence[Draft]],
-    answers: Mapping[Submission, PushAnswer | Conflict],
+    answers: Mapping[Submission, Answer],
 ) -> None:
     """Write down what follows from the verdicts: corrections, answers to repetitions, issues."""
     told = [draft for one in drafts.values() for draft in one if draft.origin.holds_issues]
     others = [draft for one in drafts.values() for draft in one if not draft.origin.holds_issues]
     await log.correct(connection, org_id, _corrections([*told, *(d for d in others if not _refused(d))]))
     await log.drop_receipts(
-        connection, org_id, [_receipt(one) for one, a in answers.items() if isinstance(a, Conflict)]
+        connection, org_id, [_receipt(one) for one, a in answers.items() if isinstance(a, Exception)]
     )
     for one, answer in answers.items():
-        if isinstance(answer, PushAnswer) and answer.kept_back:
+        if one in drafts and isinstance(answer, PushAnswer) and answer.kept_back:
             await log.keep_receipt(connection, org_id, _receipt(one), answer.kept_back)
     await file_issues(connection, org_id, datetime.now(UTC), [draft for draft in told if _refused(draft)])
 

@@ -171,33 +171,41 @@ Receipt: TypeAlias = tuple[str, bytes]
 """(user_id, digest) of a push."""
 
 
-async def claim_receipts(
-    connection: Connection, org_id: str, receipts: Sequence[Receipt]
-) -> Mapping[Receipt, Mapping[str, Sequence[str]]]:
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """`earlier`: the answers that repeated pushes got the first time; `position`: the clock, None before any change."""
+
+    earlier: Mapping[Receipt, Mapping[str, Sequence[str]]]
+    position: int | None
+
+
+async def claim_receipts(connection: Connection, org_id: str, receipts: Sequence[Receipt]) -> Claims:
     """Claim pushes, waiting for first attempts that are still under way; give the answers of those that were first.
 
-    What is not in the answer is a first attempt: its claim, with an empty answer, commits or vanishes with the unit of
+    What is not in `earlier` is a first attempt: its claim, with an empty answer, commits or vanishes with the unit of
     work. Cost: one statement, a second one if there are repetitions.
     """
     users, digests = [user for user, _ in receipts], [digest for _, digest in receipts]
     claimed = await connection.fetch(
         "INSERT INTO push_receipt (org_id, user_id, digest, answer)"
         " SELECT $1, t.user_id, t.digest, '{}' FROM unnest($2::text[], $3::bytea[]) AS t(user_id, digest)"
-        " ORDER BY t.digest ON CONFLICT DO NOTHING RETURNING user_id, digest",
+        " ORDER BY t.digest ON CONFLICT DO NOTHING RETURNING user_id, digest,"
+        " (SELECT (k.epoch::bigint << 40) + k.seq FROM org_clock k WHERE k.org_id = $1) AS position",
         org_id,
         users,
         digests,
     )
     repeated = set(receipts) - {(row["user_id"], row["digest"]) for row in claimed}
+    position = claimed[0]["position"] if claimed else None
     if not repeated:
-        return {}
+        return Claims({}, position)
     found = await connection.fetch(
         "SELECT user_id, digest, answer FROM push_receipt WHERE org_id = $1 AND digest = ANY($2)",
         org_id,
         [digest for _, digest in repeated],
     )
     answers = {(row["user_id"], row["digest"]): orjson.loads(row["answer"]) for row in found}
-    return {receipt: answers[receipt] for receipt in repeated}
+    return Claims({receipt: answers[receipt] for receipt in repeated}, position)
 
 
 async def keep_receipt(

@@ -45,6 +45,8 @@ async def post_sync(request: web.Request) -> web.StreamResponse:
     wanted = await _read_push(request)
     try:
         answer = await request.app[keys.LANES].push(request[keys.ACTOR], wanted)
+    except cursors.FromTheFuture:
+        raise Problem("cursor_from_future", FROM_THE_FUTURE) from None
     except Conflict as conflict:
         raise _conflict(conflict) from None
     return await send_json(request, orjson.dumps(pulling.write_kept_back(answer.kept_back)))

@@ -178,8 +178,8 @@ def deletion_repeated_after_the_office_made_the_record_anew(fleet: Fleet) -> Non
 
 
 def repeated_pushes_are_applied_again(patch: pytest.MonkeyPatch) -> None:
-    async def none(*_: object) -> dict[Any, Any]:
-        return {}
+    async def none(*_: object) -> log.Claims:
+        return log.Claims({}, 2**53)
 
     patch.setattr(log, "claim_receipts", none)
 
