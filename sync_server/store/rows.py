@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from erp_core.language import Entity, Field
@@ -40,6 +40,9 @@ _SQL_TYPES: Final[Mapping[type, tuple[str, str]]] = {
 }
 
 
+_TIMES: Final = ("created_at", "updated_at")
+
+
 async def lock(connection: Connection, entity: Entity, org_id: str, ids: Iterable[str]) -> None:
     """Lock the rows of `ids` that exist, in id order, against every other writer until commit."""
     await connection.execute(
@@ -51,12 +54,14 @@ async def lock(connection: Connection, entity: Entity, org_id: str, ids: Iterabl
 
 async def insert(connection: Connection, entity: Entity, org_id: str, rows: Mapping[str, Row], /) -> None:
     """Insert `rows` (id -> Row). Empty creation times become the transaction's."""
-    await connection.execute(_insert(entity), org_id, list(rows), *_columns(entity, rows.values()))
+    names, columns = _columns(entity, rows.values())
+    await connection.execute(_insert(entity, names), org_id, list(rows), *columns)
 
 
 async def update(connection: Connection, entity: Entity, org_id: str, rows: Mapping[str, Row], /) -> None:
     """Overwrite the rows of the given ids, which exist and are locked; who created them, and when, stays."""
-    await connection.execute(_update(entity), org_id, list(rows), *_columns(entity, rows.values()))
+    names, columns = _columns(entity, rows.values())
+    await connection.execute(_update(entity, names), org_id, list(rows), *columns)
 
 
 async def delete(connection: Connection, entity: Entity, org_id: str, ids: Iterable[str]) -> None:
@@ -85,7 +90,7 @@ async def holders(
     """Tell which rows hold one of `values` (a tuple in the order of `names`): value -> id."""
     fields = [entity.by_name[name] for name in names]
     arrays = [f"${n}::{_sent_as(field.type)}[]" for n, field in enumerate(fields, start=2)]
-    matches = " AND ".join(f"{field.name} = {_cast(field)}" for field in fields)
+    matches = " AND ".join(f"{field.name} = sent.{field.name}{_cast(field)}" for field in fields)
     shown = ", ".join(names)
     found = await connection.fetch(
         f"SELECT held.* FROM unnest({', '.join(arrays)}) AS sent({shown})"
@@ -117,34 +122,35 @@ async def uses(
 # --- SQL, made once per entity ----------------------------------------------------------------------------------------
 
 
-@cache
-def _insert(entity: Entity) -> str:
-    names = [f.name for f in entity.all_fields]
-    values = [
-        f"coalesce({_cast(f)}, now())" if f.name in ("created_at", "updated_at") else _cast(f)
-        for f in entity.all_fields
-    ]
+@lru_cache(maxsize=1024)
+def _insert(entity: Entity, sent: tuple[str, ...]) -> str:
+    """Write the statement that inserts rows of which the fields `sent` are sent and the others are empty."""
+    values = [_value(f) if f.name in sent else f"NULL::{_sent_as(f.type)}{_cast(f)}" for f in entity.all_fields]
     return (
-        f"INSERT INTO {entity.table} (org_id, id, {', '.join(names)}) SELECT $1, sent.id, {', '.join(values)}"
-        f" FROM {_unnest(entity)}"
+        f"INSERT INTO {entity.table} (org_id, id, {', '.join(entity.by_name)}) SELECT $1, sent.id, {', '.join(values)}"
+        f" FROM {_unnest([entity.by_name[name] for name in sent])}"
     )
 
 
-@cache
-def _update(entity: Entity) -> str:
+@lru_cache(maxsize=1024)
+def _update(entity: Entity, sent: tuple[str, ...]) -> str:
     # As an upsert, because ON CONFLICT finds each row by the primary key; an UPDATE joined with the array may be planned
     # the other way round, as a scan of the whole organisation.
-    changed = [f.name for f in entity.all_fields if f.name not in ("created_at", "created_by")]
+    changed = [name for name in entity.by_name if name not in ("created_at", "created_by")]
     return (
-        f"{_insert(entity)} ON CONFLICT (org_id, id) DO UPDATE SET"
+        f"{_insert(entity, sent)} ON CONFLICT (org_id, id) DO UPDATE SET"
         f" {', '.join(f'{name} = excluded.{name}' for name in changed)}"
     )
 
 
-def _unnest(entity: Entity) -> str:
-    arrays = [f"${n}::{_sent_as(f.type)}[]" for n, f in enumerate(entity.all_fields, start=3)]
-    names = [f.name for f in entity.all_fields]
-    return f"unnest($2::text[], {', '.join(arrays)}) AS sent(id, {', '.join(names)})"
+def _unnest(fields: Sequence[Field]) -> str:
+    arrays = ["$2::text[]", *(f"${n}::{_sent_as(f.type)}[]" for n, f in enumerate(fields, start=3))]
+    return f"unnest({', '.join(arrays)}) AS sent({', '.join(['id', *(f.name for f in fields)])})"
+
+
+def _value(field: Field) -> str:
+    sent = f"sent.{field.name}{_cast(field)}"
+    return f"coalesce({sent}, now())" if field.name in _TIMES else sent
 
 
 def _sent_as(value_type: ValueType) -> str:
@@ -152,14 +158,17 @@ def _sent_as(value_type: ValueType) -> str:
 
 
 def _cast(field: Field) -> str:
-    return f"sent.{field.name}{_SQL_TYPES.get(type(field.type), ('text', ''))[1]}"
+    return _SQL_TYPES.get(type(field.type), ("text", ""))[1]
 
 
 # --- Values -> arrays -------------------------------------------------------------------------------------------------
 
 
-def _columns(entity: Entity, rows: Collection[Row]) -> list[list[Any]]:
-    return [_encoded(field, [row[field.name] for row in rows]) for field in entity.all_fields]
+def _columns(entity: Entity, rows: Collection[Row]) -> tuple[tuple[str, ...], list[list[Any]]]:
+    """Turn rows into the columns that are sent, by name. A field that is empty in all rows is not: half of most records."""
+    columns = {name: [row[name] for row in rows] for name in entity.by_name}
+    sent = {name: v for name, v in columns.items() if name in _TIMES or any(value is not None for value in v)}
+    return tuple(sent), [_encoded(entity.by_name[name], values) for name, values in sent.items()]
 
 
 def _encoded(field: Field, values: list[Value]) -> list[Any]:
