@@ -342,3 +342,30 @@ async def test_durable_cluster_keeps_its_promise_to_be_durable(tmp_path: Path) -
         await connection.close()
 
     assert {row["name"]: row["setting"] for row in settings} == {"fsync": "on", "synchronous_commit": "on"}
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "DELETE FROM partner_contacts WHERE partner_id = 'p1.1.0'",
+        "DELETE FROM business_partners WHERE id = 'p1.1.0'",
+        "UPDATE business_partners SET remarks = 'again' WHERE id = 'p1.1.0'",
+        "UPDATE requirements SET bales_max = bales_max + 1 WHERE id = 'counter.p1'",
+        "DELETE FROM event WHERE record_id = 'p1.1.0'",
+    ],
+)
+async def test_judge_notices_what_is_lost_or_done_twice(database_url: str, tmp_path: Path, tampering: str) -> None:
+    """The test of the tests: without it, a judge that sees nothing would let them all pass."""
+    await prepare_organisation(database_url, ["p1"])
+    async with serve_here(database_url, tmp_path) as server, aiohttp.ClientSession() as session:
+        phone = Phone("p1", server.url, random.Random(1), token=await server.login("p1"))
+        await phone.push_once(session)
+        await phone.pull(session)
+    await judge(database_url, [phone])
+
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(tampering)
+    await connection.close()
+
+    with pytest.raises(AssertionError):
+        await judge(database_url, [phone])
