@@ -9,7 +9,7 @@ Invariant: every mutation is in exactly one group, whatever the order in which t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -38,10 +38,10 @@ class Mutation:
     operation: Operation
     values: Mapping[str, Any]
     changed: frozenset[str] | None = None
+    key: Key = field(init=False, compare=False)
 
-    @property
-    def key(self) -> Key:
-        return (self.table, self.id)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.table, self.id))
 
 
 def group(mutations: Iterable[Mutation], parent_of: Callable[[Mutation], Key | None]) -> Sequence[Sequence[Mutation]]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 Plain: TypeAlias = str | int | float | bool | None
@@ -276,15 +277,10 @@ class Words:
     accepts: frozenset[type] = _TEXT_OR_NULL
 
     def read(self, plain: Plain) -> Value:
-        words = _json(plain, list, "a JSON array of words")
-        if len(words) > self.most:
-            raise Unreadable("too_many", f"has {len(words)} words; at most {self.most} are allowed")
-        for word in words:
-            if not isinstance(word, str) or not 0 < len(word) <= self.longest:
-                raise Unreadable("malformed", f"holds {word!r}; words of 1 to {self.longest} characters are needed")
-            if self.allowed is not None and word not in self.allowed:
-                raise Unreadable("unknown_choice", f"holds {word!r}; it can hold {', '.join(self.allowed)}")
-        return tuple(sorted(set(words)))
+        assert isinstance(plain, str)
+        if len(plain) <= _FAMILIAR:
+            return _familiar_words(self.allowed, self.most, self.longest, plain)
+        return _words(self.allowed, self.most, self.longest, plain)
 
     def restore(self, plain: Plain) -> Value:
         assert isinstance(plain, str)
@@ -315,6 +311,25 @@ class Document:
 
     def plain(self, value: Value) -> Plain:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+_FAMILIAR: Final = 200
+"""Characters; shorter sets of words (a partner's kinds, tags) are few and come again and again."""
+
+
+def _words(allowed: tuple[str, ...] | None, most: int, longest: int, plain: str) -> tuple[str, ...]:
+    words = _json(plain, list, "a JSON array of words")
+    if len(words) > most:
+        raise Unreadable("too_many", f"has {len(words)} words; at most {most} are allowed")
+    for word in words:
+        if not isinstance(word, str) or not 0 < len(word) <= longest:
+            raise Unreadable("malformed", f"holds {word!r}; words of 1 to {longest} characters are needed")
+        if allowed is not None and word not in allowed:
+            raise Unreadable("unknown_choice", f"holds {word!r}; it can hold {', '.join(allowed)}")
+    return tuple(sorted(set(words)))
+
+
+_familiar_words = lru_cache(maxsize=4096)(_words)
 
 
 def _json(plain: Plain, kind: type, what: str) -> Any:
