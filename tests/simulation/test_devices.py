@@ -84,7 +84,7 @@ def harbour(cluster: Cluster, tmp_path: Path) -> Iterator[Harbour]:
 def test_phones_converge_to_what_plain_sql_says(harbour: Harbour) -> None:
     long = settings.default is not None and settings.default.max_examples > 100
     chosen = settings(
-        max_examples=2_000 if long else 60,
+        max_examples=2_000 if long else 120,
         stateful_step_count=80 if long else 30,
         deadline=None,
         suppress_health_check=list(HealthCheck),
