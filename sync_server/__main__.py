@@ -215,6 +215,8 @@ def seed(
             asyncio.run(migrations.migrate_up(url))
         with setup.progress("Seeding", records) as tell:
             done = asyncio.run(seed_demo(url, records=records, demo_users=settings.demo, progress=tell))
+    if done.left_alone:
+        _fail(f"cotton-sync: {done.left_alone}", 1)
     typer.echo(f"{done.records} demo records, {done.made} of them new; {done.users} new logins.")
 
 
@@ -241,8 +243,7 @@ def mobile(
         stale = generator.drift()
         typer.echo("\n".join(f"out of date: {name}" for name in stale) or "The generated files are up to date.")
         raise typer.Exit(1 if stale else 0)
-    for path in generator.generate():
-        typer.echo(path)
+    typer.echo("\n".join(str(path) for path in generator.generate()))
 
 
 if __name__ == "__main__":

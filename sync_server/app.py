@@ -23,12 +23,16 @@ from sync_server.store.facts import read_identity
 from sync_server.store.spool import SpoolRoom
 from sync_server.web import keys
 from sync_server.web.bearer import bearer
+from sync_server.web.draining import FLIGHTS, Flights, counted
 from sync_server.web.middleware import explained, observed, set_headers
 from sync_server.web.routes import add_routes
 
 KEEP_ALIVE_SECONDS: Final = 75.0
 """How long an idle connection is kept; longer than the minute that most load balancers keep theirs, so they never meet
 one that we are just closing."""
+
+LAST_SECONDS: Final = 1.0
+"""What is left of an answer after the drain (web/draining.py) is written in less."""
 
 
 def create_app(settings: Settings, database_url: str) -> web.Application:
@@ -37,8 +41,9 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     Raises `identity.keyfile.UnusableKey` or OSError if the signing key cannot be had.
     """
     tokens = Tokens.open(settings.key_file, access_seconds=settings.access_token_seconds)
-    app = web.Application(middlewares=[observed, explained, bearer(tokens)], client_max_size=settings.body_max)
+    app = web.Application(middlewares=[counted, observed, explained, bearer(tokens)], client_max_size=settings.body_max)
     app.on_response_prepare.append(set_headers)
+    app[FLIGHTS] = Flights()
     app[keys.SETTINGS] = settings
     app[keys.TOKENS] = tokens
     app.cleanup_ctx.append(_open_database(settings, database_url))
@@ -54,7 +59,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
         auto_decompress=False,
         access_log=None,
         keepalive_timeout=KEEP_ALIVE_SECONDS,
-        shutdown_timeout=app[keys.SETTINGS].drain_seconds,
+        shutdown_timeout=LAST_SECONDS,
     )
 
 

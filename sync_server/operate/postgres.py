@@ -20,19 +20,16 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import quote, urlencode
 
+from sync_server.operate import sockets
 from sync_server.operate.launch import Launch, PostgresFailed, choose_launch
 from sync_server.operate.postgres_settings import FORGETFUL, PORT, SETTINGS
 from sync_server.operate.postmaster import Postmaster, end_orphans, find_postmaster, forget_stranger
-
-SOCKET_PATH_MAX: Final = 100
-"""Bytes; the kernel allows 107 (sun_path), and PostgreSQL puts a lock file beside it."""
 
 START_SECONDS_MAX: Final = 300
 """Seconds; recovery after a crash replays at most max_wal_size."""
@@ -188,7 +185,8 @@ class Cluster:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(STOP_SECONDS_MAX)
         forget_stranger(self.data)
-        (self.folder / "socket" / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+        for folder in sockets.folders(self.folder):
+            (folder / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
 
     def _is_up_before_its_end(self, child: subprocess.Popen[bytes], deadline: float) -> bool:
         while child.poll() is None:
@@ -202,10 +200,7 @@ class Cluster:
         return False
 
     def _socket_folder(self, launch: Launch) -> Path:
-        folder = self.folder / "socket"
-        if len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) > SOCKET_PATH_MAX:
-            folder = Path(tempfile.mkdtemp(prefix="cotton-socket-"))
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder = sockets.make_folder(self.folder, f".s.PGSQL.{PORT}.lock")
         launch.give(folder)
         return folder
 

@@ -47,7 +47,7 @@ def forget_stranger(data: Path) -> None:
     """
     lines = _lock_file(data)
     if lines and _exists(int(lines[0])) and not _is_postmaster_of(int(lines[0]), data):
-        (data / "postmaster.pid").unlink()
+        (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def end_orphans(data: Path) -> None:

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -24,6 +27,7 @@ from sync_server.app import create_app, make_runner
 from sync_server.config import Settings
 from sync_server.operate.launch import PostgresFailed
 from sync_server.operate.postgres import Cluster
+from sync_server.web.draining import FLIGHTS
 
 _Result = TypeVar("_Result")
 
@@ -48,6 +52,17 @@ def run(work: Coroutine[Any, Any, _Result]) -> _Result:
         return runner.run(work)
 
 
+def collect_rarely() -> None:
+    """Let the garbage collector look at what requests leave behind only now and then, and never at what stays.
+
+    Almost nothing here is in cycles, so reference counts free it. Looked through at the usual pace, a push of 1 000 records
+    stood still for up to 60 ms in a process of tests; now it is every 50 000 objects, and old ones rarely.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 async def serve(
     settings: Settings,
     url: str,
@@ -62,8 +77,10 @@ async def serve(
     """
     stop = stop or asyncio.Event()
     stop_on_signals(stop)
-    runner = make_runner(create_app(settings, url))
+    app = create_app(settings, url)
+    runner = make_runner(app)
     await runner.setup()
+    collect_rarely()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, reuse_port=reuse_port, backlog=BACKLOG)
         try:
@@ -73,6 +90,9 @@ async def serve(
         announce(address_of(settings.host, runner.addresses[0][1]))
         await stop.wait()
         log.info("draining", seconds_max=settings.drain_seconds)
+        await site.stop()
+        cut = await app[FLIGHTS].drain(settings.drain_seconds)
+        log.log(logging.WARNING if cut else logging.INFO, "drained", requests_cut_off=cut)
     finally:
         await runner.cleanup()
 
@@ -132,7 +152,8 @@ async def kept_running(cluster: Cluster | None) -> AsyncIterator[None]:
         yield
     finally:
         keeper.cancel()
-        await asyncio.wait([keeper])
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
 
 
 async def _keep_running(cluster: Cluster) -> None:
@@ -144,6 +165,6 @@ async def _keep_running(cluster: Cluster) -> None:
         try:
             await asyncio.to_thread(cluster.start, make=False)
             log.warning("postgresql_restarted")
-        except PostgresFailed as error:
+        except (PostgresFailed, OSError, subprocess.SubprocessError) as error:
             log.error("postgresql_does_not_start", reason=str(error))
             await asyncio.sleep(RETRY_SECONDS)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import asyncpg
+import structlog
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sync_server.config import Settings
@@ -23,6 +24,8 @@ from sync_server.operate.seed import seed_demo
 from sync_server.operate.standing import Report, report
 from sync_server.store.database import OLDEST_POSTGRESQL
 from sync_server.store.facts import ServerFacts, read_facts
+
+log = structlog.get_logger(__name__)
 
 PEOPLE_CONNECTIONS: Final = 5
 """Connections left for psql, backups and migrations."""
@@ -60,7 +63,9 @@ async def prepare(settings: Settings, url: str) -> Report:
         await migrate_up(url)
     standing = await report(url)
     if settings.demo and standing.ready:
-        await seed_demo(url)
+        seeded = await seed_demo(url)
+        if seeded.left_alone:
+            log.warning("demo_left_out", reason=seeded.left_alone)
     return standing
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import brotli  # type: ignore[import-untyped]
 import orjson
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 import zstandard
 from aiohttp import ClientSession, web

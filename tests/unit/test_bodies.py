@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 import brotli  # type: ignore[import-untyped]
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 import zstandard
 from aiohttp import ClientSession, web

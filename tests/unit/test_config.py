@@ -61,7 +61,7 @@ def test_relative_folder_means_the_same_after_a_change_of_directory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert Settings(data=Path("here")).data == tmp_path / "here"
+    assert load_settings(data=Path("here")).data == tmp_path / "here"
 
 
 @pytest.mark.parametrize(

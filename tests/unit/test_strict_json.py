@@ -30,12 +30,7 @@ def nested(levels: int, inside: str = "") -> bytes:
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 LOOKS_LIKE_A_KEY = st.sampled_from(['a": ', '":', '{"a":1}', "\\", '\\":', " :", "\n:"])
 JSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53) + 1, 2**53 - 1)
-    | st.floats(-1e15, 1e15)
-    | TEXT
-    | LOOKS_LIKE_A_KEY,
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e15, 1e15) | TEXT | LOOKS_LIKE_A_KEY,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT | LOOKS_LIKE_A_KEY, inner, max_size=4),
     max_leaves=30,
 )
