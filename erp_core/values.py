@@ -340,7 +340,19 @@ def _json(plain: Plain, kind: type, what: str) -> Any:
         raise Unreadable("malformed", f"is not {what}") from None
     if not isinstance(found, kind):
         raise Unreadable("malformed", f"is not {what}")
+    if "\\u" in plain and not _storable(found):
+        raise Unreadable("malformed", "holds a NUL character or half a character, which cannot be stored")
     return found
+
+
+def _storable(found: Any) -> bool:
+    """Say whether PostgreSQL can store every string in `found`: escapes can write what the outer JSON refused."""
+    written = json.dumps(found, ensure_ascii=False)
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\\u0000" not in written.replace("\\\\", "")
 
 
 def _refuse_constant(name: str) -> None:

@@ -56,6 +56,7 @@ CREATE TABLE organisations (
   created_by TEXT,
   updated_by TEXT,
   CONSTRAINT organisations_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT organisations_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT organisations_own_organisation_check CHECK (org_id = id),
   CONSTRAINT organisations_state_check CHECK (state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal')),
   CONSTRAINT organisations_financial_year_start_month_check CHECK (financial_year_start_month BETWEEN 1 AND 12)
@@ -76,6 +77,7 @@ CREATE TABLE branches (
   updated_by TEXT,
   CONSTRAINT branches_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT branches_code_key UNIQUE (org_id, code),
+  CONSTRAINT branches_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT branches_state_check CHECK (state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'))
 );
 
@@ -92,6 +94,7 @@ CREATE TABLE units (
   updated_by TEXT,
   CONSTRAINT units_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT units_code_key UNIQUE (org_id, code),
+  CONSTRAINT units_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT units_dimension_check CHECK (dimension IN ('mass', 'length', 'count', 'percentage', 'currency')),
   CONSTRAINT units_factor_to_base_check CHECK (factor_to_base BETWEEN 0.000001 AND 999999999.999999)
 );
@@ -118,6 +121,7 @@ CREATE TABLE locations (
   CONSTRAINT locations_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT locations_place_id_key UNIQUE (org_id, place_id),
   CONSTRAINT locations_name_pincode_key UNIQUE (org_id, name, pincode),
+  CONSTRAINT locations_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT locations_kind_check CHECK (kind IN ('gin', 'warehouse', 'market_yard', 'port', 'mill', 'office')),
   CONSTRAINT locations_state_check CHECK (state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal')),
   CONSTRAINT locations_latitude_check CHECK (latitude BETWEEN -90 AND 90),
@@ -146,6 +150,7 @@ CREATE TABLE commodities (
   CONSTRAINT commodities_trade_unit_id_fkey FOREIGN KEY(org_id, trade_unit_id) REFERENCES units (org_id, id),
   CONSTRAINT commodities_rate_unit_id_fkey FOREIGN KEY(org_id, rate_unit_id) REFERENCES units (org_id, id),
   CONSTRAINT commodities_name_key UNIQUE (org_id, name),
+  CONSTRAINT commodities_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT commodities_category_check CHECK (category IN ('lint', 'seed_cotton', 'cotton_seed', 'waste', 'yarn', 'oil_cake')),
   CONSTRAINT commodities_standard_weight_kg_check CHECK (standard_weight_kg BETWEEN 0.001 AND 9999999.999),
   CONSTRAINT commodities_gst_rate_pct_check CHECK (gst_rate_pct BETWEEN 0 AND 100)
@@ -171,6 +176,7 @@ CREATE TABLE varieties (
   CONSTRAINT varieties_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT varieties_commodity_id_fkey FOREIGN KEY(org_id, commodity_id) REFERENCES commodities (org_id, id),
   CONSTRAINT varieties_commodity_id_name_key UNIQUE (org_id, commodity_id, name),
+  CONSTRAINT varieties_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT varieties_staple_min_mm_check CHECK (staple_min_mm BETWEEN 15 AND 45),
   CONSTRAINT varieties_staple_max_mm_check CHECK (staple_max_mm BETWEEN 15 AND 45),
   CONSTRAINT varieties_micronaire_min_check CHECK (micronaire_min BETWEEN 2 AND 8),
@@ -210,6 +216,7 @@ CREATE TABLE business_partners (
   CONSTRAINT business_partners_pan_key UNIQUE (org_id, pan),
   CONSTRAINT business_partners_gstin_key UNIQUE (org_id, gstin),
   CONSTRAINT business_partners_phone_key UNIQUE (org_id, phone),
+  CONSTRAINT business_partners_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT business_partners_entity_type_check CHECK (entity_type IN ('proprietor', 'partnership', 'llp', 'private', 'public', 'cooperative', 'individual')),
   CONSTRAINT business_partners_address_state_check CHECK (address_state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal')),
   CONSTRAINT business_partners_credit_limit_check CHECK (credit_limit BETWEEN 0 AND 999999999999.99),
@@ -238,6 +245,7 @@ CREATE TABLE partner_locations (
   CONSTRAINT partner_locations_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT partner_locations_partner_id_fkey FOREIGN KEY(org_id, partner_id) REFERENCES business_partners (org_id, id) ON DELETE CASCADE,
   CONSTRAINT partner_locations_location_id_fkey FOREIGN KEY(org_id, location_id) REFERENCES locations (org_id, id),
+  CONSTRAINT partner_locations_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT partner_locations_kind_check CHECK (kind IN ('registered', 'billing', 'shipping', 'gin', 'warehouse')),
   CONSTRAINT partner_locations_state_check CHECK (state IN ('Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'))
 );
@@ -259,6 +267,7 @@ CREATE TABLE partner_contacts (
   updated_by TEXT,
   CONSTRAINT partner_contacts_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT partner_contacts_partner_id_fkey FOREIGN KEY(org_id, partner_id) REFERENCES business_partners (org_id, id) ON DELETE CASCADE,
+  CONSTRAINT partner_contacts_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT partner_contacts_kind_check CHECK (kind IN ('owner', 'manager', 'accounts', 'dispatch', 'other'))
 );
 CREATE INDEX partner_contacts_partner_id_idx ON partner_contacts (org_id, partner_id);
@@ -294,6 +303,7 @@ CREATE TABLE availabilities (
   CONSTRAINT availabilities_location_id_fkey FOREIGN KEY(org_id, location_id) REFERENCES locations (org_id, id),
   CONSTRAINT availabilities_commodity_id_fkey FOREIGN KEY(org_id, commodity_id) REFERENCES commodities (org_id, id),
   CONSTRAINT availabilities_variety_id_fkey FOREIGN KEY(org_id, variety_id) REFERENCES varieties (org_id, id),
+  CONSTRAINT availabilities_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT availabilities_bales_offered_check CHECK (bales_offered BETWEEN 1 AND 1000000),
   CONSTRAINT availabilities_bales_reserved_check CHECK (bales_reserved BETWEEN 0 AND 1000000),
   CONSTRAINT availabilities_bales_sold_check CHECK (bales_sold BETWEEN 0 AND 1000000),
@@ -334,6 +344,7 @@ CREATE TABLE requirements (
   CONSTRAINT requirements_buyer_id_fkey FOREIGN KEY(org_id, buyer_id) REFERENCES business_partners (org_id, id),
   CONSTRAINT requirements_commodity_id_fkey FOREIGN KEY(org_id, commodity_id) REFERENCES commodities (org_id, id),
   CONSTRAINT requirements_variety_id_fkey FOREIGN KEY(org_id, variety_id) REFERENCES varieties (org_id, id),
+  CONSTRAINT requirements_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT requirements_bales_min_check CHECK (bales_min BETWEEN 1 AND 1000000),
   CONSTRAINT requirements_bales_max_check CHECK (bales_max BETWEEN 1 AND 1000000),
   CONSTRAINT requirements_price_ceiling_per_candy_check CHECK (price_ceiling_per_candy BETWEEN 0.01 AND 9999999999.99),
@@ -385,6 +396,7 @@ CREATE TABLE trades (
   CONSTRAINT trades_availability_id_fkey FOREIGN KEY(org_id, availability_id) REFERENCES availabilities (org_id, id),
   CONSTRAINT trades_commodity_id_fkey FOREIGN KEY(org_id, commodity_id) REFERENCES commodities (org_id, id),
   CONSTRAINT trades_variety_id_fkey FOREIGN KEY(org_id, variety_id) REFERENCES varieties (org_id, id),
+  CONSTRAINT trades_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT trades_bales_check CHECK (bales BETWEEN 1 AND 1000000),
   CONSTRAINT trades_bale_weight_kg_check CHECK (bale_weight_kg BETWEEN 100 AND 300),
   CONSTRAINT trades_price_per_candy_check CHECK (price_per_candy BETWEEN 0.01 AND 9999999999.99),
@@ -435,6 +447,7 @@ CREATE TABLE quality_inspections (
   CONSTRAINT quality_inspections_trade_id_fkey FOREIGN KEY(org_id, trade_id) REFERENCES trades (org_id, id) ON DELETE CASCADE,
   CONSTRAINT quality_inspections_availability_id_fkey FOREIGN KEY(org_id, availability_id) REFERENCES availabilities (org_id, id),
   CONSTRAINT quality_inspections_location_id_fkey FOREIGN KEY(org_id, location_id) REFERENCES locations (org_id, id),
+  CONSTRAINT quality_inspections_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT quality_inspections_latitude_check CHECK (latitude BETWEEN -90 AND 90),
   CONSTRAINT quality_inspections_longitude_check CHECK (longitude BETWEEN -180 AND 180),
   CONSTRAINT quality_inspections_staple_mm_check CHECK (staple_mm BETWEEN 15 AND 45),
@@ -482,6 +495,7 @@ CREATE TABLE dispatches (
   CONSTRAINT dispatches_transporter_id_fkey FOREIGN KEY(org_id, transporter_id) REFERENCES business_partners (org_id, id),
   CONSTRAINT dispatches_from_location_id_fkey FOREIGN KEY(org_id, from_location_id) REFERENCES locations (org_id, id),
   CONSTRAINT dispatches_to_location_id_fkey FOREIGN KEY(org_id, to_location_id) REFERENCES locations (org_id, id),
+  CONSTRAINT dispatches_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT dispatches_bales_check CHECK (bales BETWEEN 0 AND 100000),
   CONSTRAINT dispatches_gross_kg_check CHECK (gross_kg BETWEEN 0 AND 99999999.99),
   CONSTRAINT dispatches_tare_kg_check CHECK (tare_kg BETWEEN 0 AND 99999999.99),
@@ -508,6 +522,7 @@ CREATE TABLE settings (
   updated_by TEXT,
   CONSTRAINT settings_pkey PRIMARY KEY (org_id, id),
   CONSTRAINT settings_scope_scope_id_key_key UNIQUE (org_id, scope, scope_id, key),
+  CONSTRAINT settings_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT settings_scope_check CHECK (scope IN ('org', 'branch', 'user'))
 );
 
@@ -531,6 +546,7 @@ CREATE TABLE sync_issues (
   created_by TEXT,
   updated_by TEXT,
   CONSTRAINT sync_issues_pkey PRIMARY KEY (org_id, id),
+  CONSTRAINT sync_issues_id_check CHECK (id ~ '^[A-Za-z0-9_.-]{1,64}$'),
   CONSTRAINT sync_issues_kind_check CHECK (kind IN ('refused', 'parked')),
   CONSTRAINT sync_issues_operation_check CHECK (operation IN ('created', 'updated', 'deleted')),
   CONSTRAINT sync_issues_state_check CHECK (state IN ('open', 'resubmitted', 'accepted_ours', 'discarded'))

@@ -67,6 +67,7 @@ class Lanes:
         if len(lane.waiting) >= WAITING_MAX:
             raise TooManyWaiting
         one = _Waiting(request, request.submission(actor), asyncio.get_running_loop().create_future())
+        one.answered.add_done_callback(_noticed)
         lane.waiting.append(one)
         if lane.moving < ABREAST_MAX:
             lane.moving += 1
@@ -122,3 +123,9 @@ def _answer(one: _Waiting, answer: PushAnswer | BaseException) -> None:
         one.answered.set_exception(answer)
     else:
         one.answered.set_result(answer)
+
+
+def _noticed(answered: asyncio.Future[PushAnswer]) -> None:
+    """Look at the outcome in the place of a phone that hung up: nobody else will."""
+    if not answered.cancelled():
+        answered.exception()

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql
 
 from erp_core.catalogue import BY_NAME, ENTITIES
 from erp_core.language import Entity, Field
-from erp_core.values import Choice, Day, Document, Flag, Instant, Integer, Number, Value, ValueType, Words
+from erp_core.values import SAFE_ID, Choice, Day, Document, Flag, Instant, Integer, Number, Value, ValueType, Words
 
 _NAMING: Final = {
     "pk": "%(table_name)s_pkey",
@@ -100,6 +100,8 @@ def _keys(entity: Entity) -> Iterator[sa.ForeignKeyConstraint | sa.UniqueConstra
 
 
 def _checks(entity: Entity) -> Iterator[sa.CheckConstraint]:
+    # An id goes into JSON and into WatermelonDB's SQL as it is, also one that plain SQL made (pull rule 11).
+    yield sa.CheckConstraint(sa.text(f"id ~ '^{SAFE_ID.pattern}$'"), name="id")
     if entity.name == "organisation":
         yield sa.CheckConstraint("org_id = id", name="own_organisation")
     for field in entity.fields:

@@ -94,3 +94,13 @@ async def test_plain_sql_reaches_a_device_by_its_next_pull(house: House) -> None
     }
     assert answer["changes"]["business_partners"]["deleted"] == ["q"]
     assert [r["id"] for r in answer["changes"]["business_partners"]["created"]] == ["r"]
+
+
+async def test_id_that_would_break_a_phone_is_refused_in_plain_sql_too(house: House) -> None:
+    """An id goes into JSON as it is: one with a quote would make every pull of its organisation unreadable."""
+    with pytest.raises(asyncpg.CheckViolationError):
+        await house.fetch(
+            "INSERT INTO units (org_id, id, code, name, dimension, factor_to_base) VALUES ($1, $2, 'x', 'X', 'mass', 1)",
+            house.org_id,
+            "a\"b/'",
+        )
