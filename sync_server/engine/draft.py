@@ -136,7 +136,7 @@ class Draft:
     def merge_into(self, ours: Row, history: Sequence[Event]) -> None:
         """Merge into the record as the server has it; `history` is what happened since the replica's cursor."""
         self.before = ours
-        base = replica_base(history, self.origin.cursor, self.origin.actor.session_id) if history else ours
+        base = replica_base(history, self.origin.cursor, self.origin.actor) if history else ours
         theirs = {**ours, **{name: value for name, value in self.sent.items() if value is not _UNREADABLE}}
         resolution = merge(base, ours, theirs, self._changed(), policies_of(self.entity))
         self.after = resolution.row
@@ -163,18 +163,20 @@ class Draft:
         return any((None if kept[name] == "" else kept[name]) != value for name, value in self.sent.items())
 
 
-def replica_base(history: Sequence[Event], cursor: int, session: str) -> Mapping[str, Any] | None:
+def replica_base(history: Sequence[Event], cursor: int, actor: Actor) -> Mapping[str, Any] | None:
     """Work out the record as the replica last saw it: at its cursor, plus its own later writes whose answers were lost.
 
     `history`: events of one record, oldest first, back to the one that the cursor stands on if the log still has it.
     None: it never saw the record. A replica's own writes are no conflict with it, so only what others did since counts.
+    Whom a session belonged to counts for the creation, too: whoever sends a record as new made it, logged in anew or not.
     """
     base: dict[str, Any] | None = None
     previous: Row | None = None
     for number, event in enumerate(history):
-        if event.position <= cursor or (number == 0 and event.session == session):
+        own = event.session == actor.session_id
+        if event.position <= cursor or (number == 0 and (own or event.creator == actor.user_id)):
             base = None if event.row is None else dict(event.row)
-        elif event.session == session and event.row is not None:
+        elif own and event.row is not None:
             moved = {name for name, value in event.row.items() if previous is None or previous[name] != value}
             base = {**(base or event.row), **{name: event.row[name] for name in moved}}
         previous = event.row

@@ -35,11 +35,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change of a record: `row` is the record after it (None: deleted)."""
+    """One change of a record: `row` is the record after it (None: deleted); `creator`: the user whose change created it."""
 
     position: int
     session: str | None
     row: Row | None
+    creator: str | None = None
 
 
 def read_payload(entity: Entity, payload: str) -> Row:
@@ -101,18 +102,18 @@ _HISTORIES: Final = """
 WITH RECURSIVE walk AS (
   SELECT e.*, 1 AS step
   FROM unnest($2::bigint[]) AS newest(position) CROSS JOIN LATERAL (
-    SELECT position, previous, entity, record_id, session, new
+    SELECT position, previous, entity, record_id, session, actor, op, new
     FROM event WHERE org_id = $1 AND position = newest.position OFFSET 0
   ) e
   UNION ALL
   SELECT e.*, w.step + 1
   FROM walk w CROSS JOIN LATERAL (
-    SELECT position, previous, entity, record_id, session, new
+    SELECT position, previous, entity, record_id, session, actor, op, new
     FROM event WHERE org_id = $1 AND position = w.previous OFFSET 0
   ) e
   WHERE w.position > $3 AND w.step < $4
 )
-SELECT position, entity, record_id, session, new FROM walk ORDER BY position
+SELECT position, entity, record_id, session, actor, op, new FROM walk ORDER BY position
 """
 
 
@@ -130,7 +131,7 @@ async def read_histories(
     for row in await connection.fetch(_HISTORIES, org_id, list(newest), cursor, HISTORY_MAX):
         entity, new = BY_TABLE[row["entity"]], row["new"]
         held = None if new is None else read_payload(entity, new)
-        event = Event(row["position"], row["session"], held)
+        event = Event(row["position"], row["session"], held, row["actor"] if row["op"] == b"i" else None)
         histories.setdefault((row["entity"], row["record_id"]), []).append(event)
     return dict(histories)
 

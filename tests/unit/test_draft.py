@@ -140,7 +140,7 @@ def test_empty_text_is_no_difference(column: str) -> None:
 
 
 def base(*events: tuple[int, str | None, Row | None]) -> Any:
-    return replica_base([Event(*event) for event in events], 10, "mine")
+    return replica_base([Event(*event) for event in events], 10, Actor("o", "agent", "mine"))
 
 
 def test_base_is_the_newest_state_that_the_cursor_covers() -> None:
