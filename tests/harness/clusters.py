@@ -24,6 +24,7 @@ from pathlib import Path
 
 import asyncpg
 
+from sync_server.operate import sockets
 from sync_server.operate.migrations import migrate_up
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.postmaster import find_postmaster
@@ -87,10 +88,13 @@ def remove_abandoned() -> None:
 
 
 def stop_orphan(folder: Path) -> None:
-    """Stop the postmaster that a killed process left running below `folder`, if there is one."""
+    """Stop the postmaster that a killed process left running below `folder`, and remove its short socket folder."""
+    elsewhere = [each for each in sockets.folders(folder) if each.parent != folder]
     while (postmaster := find_postmaster(folder / "cluster")) is not None:
         os.kill(postmaster.pid, signal.SIGQUIT)
         time.sleep(0.05)
+    for short in elsewhere:
+        shutil.rmtree(short, ignore_errors=True)
 
 
 async def ensure_template(cluster: Cluster, name: str, fill: Callable[[str], Awaitable[object]]) -> None:
