@@ -58,7 +58,6 @@ def collect_rarely() -> None:
     Almost nothing here is in cycles, so reference counts free it. Looked through at the usual pace, a push of 1 000 records
     stood still for up to 60 ms in a process of tests; now it is every 50 000 objects, and old ones rarely.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
