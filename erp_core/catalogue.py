@@ -16,18 +16,22 @@ from erp_core.entities.branch import BRANCH
 from erp_core.entities.business_partner import BUSINESS_PARTNER
 from erp_core.entities.commodity import COMMODITY
 from erp_core.entities.dispatch import DISPATCH
+from erp_core.entities.grant import GRANT
 from erp_core.entities.location import LOCATION
 from erp_core.entities.organisation import ORGANISATION
 from erp_core.entities.partner_contact import PARTNER_CONTACT
 from erp_core.entities.partner_location import PARTNER_LOCATION
 from erp_core.entities.quality_inspection import QUALITY_INSPECTION
 from erp_core.entities.requirement import REQUIREMENT
+from erp_core.entities.role import ROLE
 from erp_core.entities.setting import SETTING
 from erp_core.entities.sync_issue import SYNC_ISSUE
 from erp_core.entities.trade import TRADE
 from erp_core.entities.unit import UNIT
+from erp_core.entities.user import USER
 from erp_core.entities.variety import VARIETY
 from erp_core.language import Entity, Phone
+from erp_core.scopes import Follows
 
 SCHEMA_VERSION: Final = 1
 """The newest schema of the phones; entities and fields say in `since` which version first had them."""
@@ -45,6 +49,9 @@ def _checked(*entities: Entity) -> tuple[Entity, ...]:
     for entity in entities:
         for gather in entity.gathers:
             seen[gather.entity].by_name[gather.field]
+        for label in entity.labels:
+            if isinstance(label, Follows):
+                seen[label.entity]
         for rollup in entity.rollups:
             seen[rollup.into], entity.by_name[rollup.via]
     return entities
@@ -53,11 +60,14 @@ def _checked(*entities: Entity) -> tuple[Entity, ...]:
 ENTITIES: Final = _checked(
     ORGANISATION,
     BRANCH,
+    USER,
+    ROLE,
     UNIT,
     LOCATION,
     COMMODITY,
     VARIETY,
     BUSINESS_PARTNER,
+    GRANT,
     PARTNER_LOCATION,
     PARTNER_CONTACT,
     AVAILABILITY,

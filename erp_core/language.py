@@ -9,12 +9,15 @@ Invariant: a declaration is data; nothing here looks at a clock, a database or a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 from typing import Final, Protocol, TypeAlias
 
+from erp_core.access import Access
+from erp_core.scopes import Follows, Label
 from erp_core.values import Instant, Reference, Row, Text, Value, ValueType
 
 # --- How a field may change -------------------------------------------------------------------------------------------
@@ -77,7 +80,9 @@ class Field:
     """One field of an entity: name, type, how it may change, whether it may be empty, what a new row starts with.
 
     `since`: the schema version that first has it on the phone. `unique`: no two rows of an organisation share a value
-    (empty values are not compared). `help`: one line for the documents that are made from the catalogue.
+    (empty values are not compared). `read`, `write`: the permission codes of which a person needs one to see or to change
+    the field, beside those that the record asks for; empty: those suffice. `help`: one line for the documents that are made
+    from the catalogue.
     """
 
     name: str
@@ -87,6 +92,8 @@ class Field:
     default: Value = None
     unique: bool = False
     since: int = 1
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
     help: str = ""
 
     @property
@@ -111,11 +118,13 @@ class States:
     """A state machine as a table: state -> the states that may follow it. The first one is where a row begins.
 
     `also_begins`: further states in which a row may be created (a lorry already loaded when first written down).
+    `needs`: state -> the permission codes of which a person needs one to bring a row there (approve a partner).
     """
 
     field: str
     moves: Mapping[str, tuple[str, ...]]
     also_begins: tuple[str, ...] = ()
+    needs: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -216,19 +225,22 @@ class Phone(Enum):
 class Entity:
     """One thing of the trade, declared once.
 
-    `fields` exclude `id`, `org_id` and the server's fields. `parent` is the Reference field whose row this one lives and
-    dies with (the database cascades). `owner` is the field with the user who alone sees a row; None: the organisation does.
-    `states` is the machine of its life, `further_states` are those of single fields (the papers of a partner); every
-    GUARDED field has one.
+    `access` says which permission codes admit an operation on a record, `labels` in which scopes a record is. `fields`
+    exclude `id`, `org_id` and the server's fields. `parent` is the Reference field whose row this one lives and dies with
+    (the database cascades). `assignee` is the field with the agent who sees, besides the record, every document of it.
+    `states` is the machine of its life, `further_states` are those of single fields (the papers of a partner); every GUARDED
+    field has one.
     """
 
     name: str
     table: str
     title: str
     fields: tuple[Field, ...]
+    access: Access
+    labels: tuple[Label, ...]
     phone: Phone = Phone.BOTH
     parent: str | None = None
-    owner: str | None = None
+    assignee: str | None = None
     states: States | None = None
     further_states: tuple[States, ...] = ()
     rules: tuple[Rule, ...] = ()
@@ -244,6 +256,8 @@ class Entity:
     references: tuple[tuple[Field, str], ...] = field(init=False)
     machines: Mapping[str, States] = field(init=False)
     """Field -> the states that it moves through; every GUARDED field is here."""
+    read_groups: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = field(init=False)
+    """(codes, fields that need one of them to be seen), for the fields that not every reader of a record sees."""
     unique_keys: tuple[tuple[str, ...], ...] = field(init=False)
     """The sets of fields of which no two rows of an organisation may share the values; empty ones never clash."""
 
@@ -256,6 +270,11 @@ class Entity:
         object.__setattr__(self, "unique_keys", keys)
         machines = (() if self.states is None else (self.states,)) + self.further_states
         object.__setattr__(self, "machines", {machine.field: machine for machine in machines})
+        object.__setattr__(self, "read_groups", _read_groups(self.fields))
+        if not self.access.read or not self.labels:
+            raise ValueError(f"{self.name}: nobody may read it; declare its access and its labels")
+        if any(isinstance(label, Follows) and label.field not in self.by_name for label in self.labels):
+            raise ValueError(f"{self.name}: it follows a record that none of its fields names")
         if not {f.name for f in self.fields if f.change.kind is Kind.GUARDED} <= self.machines.keys():
             raise ValueError(f"{self.name}: a GUARDED field has no state machine")
         if len(self.by_name) != len(self.all_fields):
@@ -275,3 +294,11 @@ class Entity:
             if row[name] is None:
                 row[name] = machine.words[0]
         return row
+
+
+def _read_groups(fields: tuple[Field, ...]) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    grouped: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for f in fields:
+        if f.read:
+            grouped[f.read] = (*grouped.get(f.read, ()), f.name)
+    return tuple(grouped.items())

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from erp_core.access import Access
 from erp_core.language import GUARDED, ONCE, Entity, Field, States, Violation, World, tally
 from erp_core.quality import misstated
 from erp_core.rules import SELLERS, deletable_while, partner_is, touched, variety_of_commodity, well_stated
+from erp_core.scopes import PARTNERS, By, While
 from erp_core.values import Choice, Day, Document, Reference, Row, Text
 from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
 
@@ -28,7 +30,10 @@ STATES = States(
     },
     also_begins=("active",),  # written down and opened before the phone saw a signal
 )
+SEEN_INSIDE = ("desk.read", "quality.write", "dispatch.write", "external.document")
+"""Whose lot it is: not for other partners to whom it is offered."""
 ON_OFFER = ("active", "reserved")
+OPEN_TO_PARTNERS = While(PARTNERS, (("visibility", ("partners",)), ("state", ON_OFFER)))
 
 
 def _offered(row: Row) -> int | None:
@@ -66,6 +71,13 @@ AVAILABILITY = Entity(
     name="availability",
     table="availabilities",
     title="Availability",
+    access=Access(
+        read=("desk.read", "quality.write", "dispatch.write", "external.availability"),
+        create=("desk.write",),
+        update=("desk.write",),
+        delete=("desk.write",),
+    ),
+    labels=(By("branch", "branch_id"), By("partner", "seller_id"), OPEN_TO_PARTNERS),
     states=STATES,
     rules=(
         partner_is("seller_id", *SELLERS),
@@ -79,7 +91,7 @@ AVAILABILITY = Entity(
     fields=(
         Field("branch_id", Reference("branch"), required=True),
         Field("number", Text(40), ONCE),
-        Field("seller_id", Reference("business_partner"), required=True),
+        Field("seller_id", Reference("business_partner"), required=True, read=SEEN_INSIDE),
         Field("location_id", Reference("location")),
         Field("commodity_id", Reference("commodity"), required=True),
         Field("variety_id", Reference("variety")),
@@ -87,7 +99,7 @@ AVAILABILITY = Entity(
         Field("bales_offered", BALES, ONCE, required=True),
         Field("bales_reserved", BALE_COUNT, tally(0, _offered), required=True, default=0),
         Field("bales_sold", BALE_COUNT, tally(0, _offered), required=True, default=0),
-        Field("asking_price_per_candy", PRICE_PER_CANDY, required=True),
+        Field("asking_price_per_candy", PRICE_PER_CANDY, required=True, read=("desk.read", "external.availability")),
         Field("price_kind", Choice(("fixed", "negotiable", "on_call")), required=True, default="negotiable"),
         Field("quality", Document(), help='what the seller says of it: {"staple_mm": "28.5-29", "micronaire": "4.1"}'),
         Field("delivery_terms", Text(200)),

@@ -7,8 +7,10 @@ Invariant: a branch keeps its code for ever (tests/unit/test_reference_rules.py)
 
 from __future__ import annotations
 
+from erp_core.access import EVERYBODY, Access
 from erp_core.language import ONCE, Entity, Field, Phone
 from erp_core.rules import tax_numbers
+from erp_core.scopes import Everybody
 from erp_core.values import Flag, Text
 from erp_core.vocabulary import GSTIN, STATE
 
@@ -16,6 +18,8 @@ BRANCH = Entity(
     name="branch",
     table="branches",
     title="Branch",
+    access=Access(read=EVERYBODY, create=("branch.manage",), update=("branch.manage",), delete=("branch.manage",)),
+    labels=(Everybody(),),
     phone=Phone.DOWN,
     rules=(tax_numbers("state", pan=None),),
     fields=(

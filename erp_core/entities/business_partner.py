@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from erp_core.access import Access
 from erp_core.language import BAG, DERIVED, GUARDED, PROSE, Entity, Field, States, Violation, World, locked
 from erp_core.rules import deletable_while, email_address, phone_number, tax_numbers, touched
+from erp_core.scopes import By
 from erp_core.values import Choice, Reference, Row, Text, Words
 from erp_core.vocabulary import GSTIN, PAN, PHONE_NUMBER, PINCODE, RUPEES, STATE, USER_ID
 
 KINDS = ("buyer", "seller", "ginner", "broker", "sub_broker", "transporter", "controller")
+APPROVERS = ("partner.approve",)
 STATES = States(
     "state",
     {
@@ -27,9 +30,14 @@ STATES = States(
         "rejected": ("draft",),
     },
     also_begins=("submitted",),  # written down and submitted before the phone saw a signal
+    needs=dict.fromkeys(("approved", "rejected", "suspended", "inactive"), APPROVERS),
 )
 
-KYC = States("kyc_state", {"pending": ("verified",), "verified": ("expired",), "expired": ("verified",)})
+KYC = States(
+    "kyc_state",
+    {"pending": ("verified",), "verified": ("expired",), "expired": ("verified",)},
+    needs={"verified": APPROVERS},
+)
 """Know your customer: the papers of a partner were seen, and how long that holds."""
 
 
@@ -46,6 +54,14 @@ BUSINESS_PARTNER = Entity(
     name="business_partner",
     table="business_partners",
     title="Business partner",
+    access=Access(
+        read=("partner.read", "external.document"),
+        create=("partner.create",),
+        update=("partner.update", "partner.approve"),
+        delete=("partner.delete",),
+    ),
+    labels=(By("branch", "branch_id"), By("agent", "assigned_agent_id"), By("partner", "id")),
+    assignee="assigned_agent_id",
     states=STATES,
     further_states=(KYC,),
     rules=(tax_numbers("address_state"), phone_number, email_address, _has_a_kind),
@@ -67,16 +83,26 @@ BUSINESS_PARTNER = Entity(
         Field("pincode", PINCODE),
         Field("address_state", STATE),
         Field("location_id", Reference("location")),
-        Field("assigned_agent_id", USER_ID),
+        Field("assigned_agent_id", USER_ID, write=APPROVERS),
         Field(
-            "credit_limit", RUPEES, DERIVED, help="set by the office; 0 or empty: none is agreed, and none is checked"
+            "credit_limit",
+            RUPEES,
+            read=("desk.read",),
+            write=APPROVERS,
+            help="0 or empty: none is agreed, and none is checked",
         ),
         Field(
-            "exposure", RUPEES, DERIVED, required=True, default=Decimal("0.00"), help="its open purchases, tax included"
+            "exposure",
+            RUPEES,
+            DERIVED,
+            required=True,
+            default=Decimal("0.00"),
+            read=("desk.read",),
+            help="its open purchases, tax included",
         ),
         Field("kyc_state", Choice(KYC.words), GUARDED, required=True, default="pending"),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="draft"),
-        Field("tags", Words(), BAG, required=True, default=()),
-        Field("remarks", Text(10_000), PROSE),
+        Field("tags", Words(), BAG, required=True, default=(), read=("partner.read",)),
+        Field("remarks", Text(10_000), PROSE, read=("partner.read",)),
     ),
 )

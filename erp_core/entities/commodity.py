@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 
+from erp_core.access import EVERYBODY, Access
 from erp_core.language import BAG, Entity, Field, Phone, Violation, World
 from erp_core.rules import touched
+from erp_core.scopes import Everybody
 from erp_core.values import Choice, Flag, Number, Reference, Row, Text, Words
 from erp_core.vocabulary import PERCENT
 
@@ -33,6 +35,10 @@ COMMODITY = Entity(
     name="commodity",
     table="commodities",
     title="Commodity",
+    access=Access(
+        read=EVERYBODY, create=("commodity.manage",), update=("commodity.manage",), delete=("commodity.manage",)
+    ),
+    labels=(Everybody(),),
     phone=Phone.DOWN,
     rules=(_units_compare,),
     fields=(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from erp_core.access import Access
 from erp_core.identifiers import is_vehicle_number
 from erp_core.language import (
     DERIVED,
@@ -37,6 +38,7 @@ from erp_core.rules import (
     well_formed,
     when_touched,
 )
+from erp_core.scopes import By, Follows
 from erp_core.values import Choice, Instant, Integer, Number, Reference, Row, Text, Value
 from erp_core.vocabulary import BALE_COUNT, LATITUDE, LONGITUDE
 
@@ -134,6 +136,13 @@ DISPATCH = Entity(
     name="dispatch",
     table="dispatches",
     title="Dispatch",
+    access=Access(
+        read=("desk.read", "dispatch.write", "external.document"),
+        create=("dispatch.write",),
+        update=("dispatch.write",),
+        delete=("dispatch.write",),
+    ),
+    labels=(Follows("trade_id", "trade"), By("partner", "transporter_id")),
     parent="trade_id",
     states=STATES,
     rules=(

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 
+from erp_core.access import EVERYBODY, Access
 from erp_core.geohash import derive_geohash
 from erp_core.language import DERIVED, Entity, Field, Phone
 from erp_core.rules import in_pairs
+from erp_core.scopes import Everybody
 from erp_core.values import Choice, Text
 from erp_core.vocabulary import LATITUDE, LONGITUDE, PINCODE, STATE
 
@@ -21,6 +23,10 @@ LOCATION = Entity(
     name="location",
     table="locations",
     title="Location",
+    access=Access(
+        read=EVERYBODY, create=("location.manage",), update=("location.manage",), delete=("location.manage",)
+    ),
+    labels=(Everybody(),),
     phone=Phone.DOWN,
     rules=(in_pairs("latitude", "longitude"),),
     derive=derive_geohash,

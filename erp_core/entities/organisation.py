@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 
+from erp_core.access import EVERYBODY, Access
 from erp_core.language import Entity, Field, Phone
 from erp_core.rules import tax_numbers
+from erp_core.scopes import Everybody
 from erp_core.values import Integer, Text
 from erp_core.vocabulary import CIN, GSTIN, PAN, STATE
 
@@ -18,6 +20,8 @@ ORGANISATION = Entity(
     name="organisation",
     table="organisations",
     title="Organisation",
+    access=Access(read=EVERYBODY, update=("organisation.update",)),
+    labels=(Everybody(),),
     phone=Phone.DOWN,
     rules=(tax_numbers("state"),),
     fields=(

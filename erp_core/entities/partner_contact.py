@@ -7,8 +7,10 @@ Invariant: a partner has one primary contact of a kind (tests/unit/test_partner_
 
 from __future__ import annotations
 
+from erp_core.access import Access
 from erp_core.language import ONCE, Entity, Field, Gather
 from erp_core.rules import email_address, one_primary, phone_number
+from erp_core.scopes import Follows
 from erp_core.values import Choice, Flag, Reference, Text
 from erp_core.vocabulary import PHONE_NUMBER
 
@@ -16,6 +18,13 @@ PARTNER_CONTACT = Entity(
     name="partner_contact",
     table="partner_contacts",
     title="Partner contact",
+    access=Access(
+        read=("partner.read", "external.document"),
+        create=("partner.create", "partner.update"),
+        update=("partner.update",),
+        delete=("partner.update",),
+    ),
+    labels=(Follows("partner_id", "business_partner"),),
     parent="partner_id",
     rules=(phone_number, email_address, one_primary("partner_contact", "partner_id")),
     gathers=(Gather("partner_contact", "partner_id", "partner_id"),),

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from erp_core.access import Access
 from erp_core.identifiers import pan_of
 from erp_core.language import ONCE, Entity, Field, Gather, Violation, World
 from erp_core.rules import one_primary, tax_numbers, touched
+from erp_core.scopes import Follows
 from erp_core.values import Choice, Flag, Reference, Row, Text
 from erp_core.vocabulary import GSTIN, PINCODE, STATE
 
@@ -30,6 +32,13 @@ PARTNER_LOCATION = Entity(
     name="partner_location",
     table="partner_locations",
     title="Partner location",
+    access=Access(
+        read=("partner.read", "external.document"),
+        create=("partner.create", "partner.update"),
+        update=("partner.update",),
+        delete=("partner.update",),
+    ),
+    labels=(Follows("partner_id", "business_partner"),),
     parent="partner_id",
     rules=(tax_numbers("state", pan=None), _gstin_of_partner, one_primary("partner_location", "partner_id")),
     gathers=(Gather("partner_location", "partner_id", "partner_id"),),

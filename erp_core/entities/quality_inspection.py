@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from erp_core.access import Access
 from erp_core.language import (
     BAG,
     DERIVED,
@@ -25,6 +26,7 @@ from erp_core.language import (
 )
 from erp_core.quality import PARAMETERS, RESULTS, judge
 from erp_core.rules import deletable_while, enters, in_pairs, when_touched
+from erp_core.scopes import Follows
 from erp_core.values import Choice, Instant, Reference, Row, Text, Value, Words
 from erp_core.vocabulary import LATITUDE, LONGITUDE, USER_ID
 
@@ -32,6 +34,7 @@ STATES = States(
     "state",
     {"draft": ("submitted",), "submitted": ("accepted", "disputed"), "accepted": (), "disputed": ("accepted",)},
     also_begins=("submitted",),  # graded and submitted before the phone saw a signal
+    needs={"accepted": ("desk.write",), "disputed": ("desk.write",)},
 )
 
 
@@ -87,6 +90,13 @@ QUALITY_INSPECTION = Entity(
     name="quality_inspection",
     table="quality_inspections",
     title="Quality inspection",
+    access=Access(
+        read=("desk.read", "quality.write", "dispatch.write", "external.document"),
+        create=("quality.write",),
+        update=("quality.write", "desk.write"),
+        delete=("quality.write",),
+    ),
+    labels=(Follows("trade_id", "trade"), Follows("availability_id", "availability")),
     parent="trade_id",
     states=STATES,
     rules=(_of_something, in_pairs("latitude", "longitude"), _complete, _against_an_agreement),

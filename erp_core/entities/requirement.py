@@ -7,9 +7,11 @@ Invariant: its ranges are the right way round (tests/unit/test_offer_rules.py).
 
 from __future__ import annotations
 
+from erp_core.access import Access
 from erp_core.language import GUARDED, ONCE, Entity, Field, States, tally
 from erp_core.quality import mislimited
 from erp_core.rules import BUYERS, deletable_while, in_order, partner_is, variety_of_commodity, well_stated
+from erp_core.scopes import By
 from erp_core.values import Choice, Day, Document, Reference, Row, Text
 from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
 
@@ -36,6 +38,13 @@ REQUIREMENT = Entity(
     name="requirement",
     table="requirements",
     title="Requirement",
+    access=Access(
+        read=("desk.read", "external.requirement"),
+        create=("desk.write",),
+        update=("desk.write",),
+        delete=("desk.write",),
+    ),
+    labels=(By("branch", "branch_id"), By("partner", "buyer_id")),
     states=STATES,
     rules=(
         partner_is("buyer_id", *BUYERS),
@@ -54,7 +63,7 @@ REQUIREMENT = Entity(
         Field("bales_min", BALES, required=True),
         Field("bales_max", BALES, required=True),
         Field("quality_limits", Document(), help='{"staple_mm": {"min": 28.5}, "trash_pct": {"max": 3}}'),
-        Field("price_ceiling_per_candy", PRICE_PER_CANDY),
+        Field("price_ceiling_per_candy", PRICE_PER_CANDY, read=("desk.read", "external.requirement")),
         Field("deliver_from", Day()),
         Field("deliver_until", Day()),
         Field("urgency", Choice(("low", "normal", "high")), required=True, default="normal"),

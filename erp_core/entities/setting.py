@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import re
 
+from erp_core.access import MEMBER, OWN, Access
 from erp_core.language import ONCE, Entity, Field, Phone
+from erp_core.scopes import Said
 from erp_core.values import Choice, Text
 
 SETTING = Entity(
     name="setting",
     table="settings",
     title="Setting",
+    access=Access(
+        read=(MEMBER, OWN), create=("setting.update",), update=("setting.update",), delete=("setting.update",)
+    ),
+    labels=(Said("scope", "scope_id"),),
     phone=Phone.DOWN,
     fields=(
         Field("scope", Choice(("org", "branch", "user")), ONCE, required=True),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from erp_core.access import OWN, Access
 from erp_core.language import DERIVED, GUARDED, Entity, Field, States, Violation, World
+from erp_core.scopes import By
 from erp_core.values import Choice, Document, Row, Text, Words
 
 STATES = States(
@@ -37,7 +39,8 @@ SYNC_ISSUE = Entity(
     name="sync_issue",
     table="sync_issues",
     title="Sync issue",
-    owner="author_id",
+    access=Access(read=(OWN,), update=(OWN,)),
+    labels=(By("user", "author_id"),),
     states=STATES,
     rules=(_made_by_the_server,),
     delete_rules=(_kept,),

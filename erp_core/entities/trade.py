@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from erp_core.access import Access
 from erp_core.language import (
     DERIVED,
     GUARDED,
@@ -39,6 +40,7 @@ from erp_core.rules import (
     well_stated,
     when_touched,
 )
+from erp_core.scopes import By
 from erp_core.units import BALE_KG
 from erp_core.values import Choice, Day, Document, Number, Reference, Row, Text, Value
 from erp_core.vocabulary import BALE_COUNT, BALES, PERCENT, PRICE_PER_CANDY, RUPEES
@@ -54,6 +56,7 @@ STATES = States(
         "cancelled": (),
     },
     also_begins=("confirmed",),  # agreed and confirmed before the phone saw a signal
+    needs={"confirmed": ("trade.approve",)},
 )
 OPEN = frozenset({"confirmed", "in_delivery", "disputed"})
 """Agreed and neither fulfilled nor called off: what the buyer will owe."""
@@ -64,6 +67,8 @@ def _confirmed(row: Row) -> bool:
 
 
 TERMS = locked(_confirmed)
+PRICES = ("desk.read", "external.trade")
+"""Who sees what is paid: a grader or a dispatcher does not."""
 BALE_WEIGHT = Number(6, 2, "kg", Decimal(100), Decimal(300))
 """From half-pressed bales to the 227 kg of the United States, with room."""
 
@@ -171,6 +176,18 @@ TRADE = Entity(
     name="trade",
     table="trades",
     title="Trade",
+    access=Access(
+        read=("desk.read", "quality.write", "dispatch.write", "external.trade"),
+        create=("desk.write",),
+        update=("desk.write", "trade.approve"),
+        delete=("desk.write",),
+    ),
+    labels=(
+        By("branch", "branch_id"),
+        By("partner", "buyer_id"),
+        By("partner", "seller_id"),
+        By("partner", "broker_id"),
+    ),
     states=STATES,
     rules=(
         _two_parties,
@@ -204,11 +221,11 @@ TRADE = Entity(
         Field(
             "bale_weight_kg", BALE_WEIGHT, TERMS, required=True, default=BALE_KG, help="agreed net weight of one bale"
         ),
-        Field("price_per_candy", PRICE_PER_CANDY, TERMS, required=True),
-        Field("brokerage_pct", PERCENT, TERMS, required=True, default=Decimal("0.00")),
+        Field("price_per_candy", PRICE_PER_CANDY, TERMS, required=True, read=PRICES),
+        Field("brokerage_pct", PERCENT, TERMS, required=True, default=Decimal("0.00"), read=("desk.read",)),
         Field("tax_pct", PERCENT, TERMS, required=True, default=Decimal("0.00")),
         Field("delivery_terms", Text(200), TERMS),
-        Field("payment_terms", Text(200), TERMS),
+        Field("payment_terms", Text(200), TERMS, read=PRICES),
         Field(
             "quality_bases",
             Document(),
@@ -218,10 +235,12 @@ TRADE = Entity(
         Field("trade_date", Day(), TERMS, required=True),
         Field("deliver_from", Day(), TERMS),
         Field("deliver_until", Day(), TERMS),
-        Field("amount", RUPEES, DERIVED, help="the agreed bales at the agreed weight and price, without tax"),
-        Field("tax_amount", RUPEES, DERIVED, help="tax_pct of the amount"),
+        Field(
+            "amount", RUPEES, DERIVED, read=PRICES, help="the agreed bales at the agreed weight and price, without tax"
+        ),
+        Field("tax_amount", RUPEES, DERIVED, read=PRICES, help="tax_pct of the amount"),
         Field("bales_dispatched", BALE_COUNT, DERIVED, required=True, default=0, help="over its lorries"),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="draft"),
-        Field("remarks", Text(10_000), PROSE),
+        Field("remarks", Text(10_000), PROSE, read=("desk.read",)),
     ),
 )

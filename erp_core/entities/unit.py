@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from erp_core.access import EVERYBODY, Access
 from erp_core.language import ONCE, Entity, Field, Phone, Violation, World
 from erp_core.rules import touched
+from erp_core.scopes import Everybody
 from erp_core.units import KG_OF
 from erp_core.values import Choice, Number, Row, Text
 
@@ -30,6 +32,8 @@ UNIT = Entity(
     name="unit",
     table="units",
     title="Unit",
+    access=Access(read=EVERYBODY, create=("unit.manage",), update=("unit.manage",), delete=("unit.manage",)),
+    labels=(Everybody(),),
     phone=Phone.DOWN,
     rules=(_known_factor,),
     fields=(

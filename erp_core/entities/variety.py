@@ -7,9 +7,11 @@ Invariant: a lower limit is at or below its upper one (tests/unit/test_reference
 
 from __future__ import annotations
 
+from erp_core.access import EVERYBODY, Access
 from erp_core.language import ONCE, Entity, Field, Phone
 from erp_core.quality import BY_NAME as QUALITIES
 from erp_core.rules import in_order
+from erp_core.scopes import Everybody
 from erp_core.values import Flag, Reference, Text
 
 STAPLE, MICRONAIRE = QUALITIES["staple_mm"].type, QUALITIES["micronaire"].type
@@ -18,6 +20,10 @@ VARIETY = Entity(
     name="variety",
     table="varieties",
     title="Variety",
+    access=Access(
+        read=EVERYBODY, create=("commodity.manage",), update=("commodity.manage",), delete=("commodity.manage",)
+    ),
+    labels=(Everybody(),),
     phone=Phone.DOWN,
     rules=(in_order("staple_min_mm", "staple_max_mm"), in_order("micronaire_min", "micronaire_max")),
     fields=(
