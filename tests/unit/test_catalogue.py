@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from erp_core.access import EVERYBODY, Access
 from erp_core.catalogue import BY_NAME, BY_TABLE, ENTITIES, ORDER, SCHEMA_VERSION, SYNCED, synced_at
 from erp_core.language import DERIVED, GUARDED, ONCE, Entity, Field, Kind, Phone, States
+from erp_core.scopes import Everybody, Follows
 from erp_core.values import Choice, Number, Reference, Text
 
 EVERY_ENTITY = pytest.mark.parametrize("entity", ENTITIES, ids=[entity.name for entity in ENTITIES])
@@ -24,6 +26,8 @@ def _lamp(**given: object) -> Entity:
         "table": "lamps",
         "title": "Lamp",
         "fields": (Field("name", Text()),),
+        "access": Access(read=EVERYBODY),
+        "labels": (Everybody(),),
     }
     return Entity(**{**declared, **given})  # type: ignore[arg-type]
 
@@ -38,7 +42,7 @@ def test_every_entity_comes_after_those_it_refers_to() -> None:
 
 
 def test_look_ups_find_every_entity() -> None:
-    assert len(ENTITIES) == len(BY_NAME) == len(BY_TABLE) == len(ORDER) == 16
+    assert len(ENTITIES) == len(BY_NAME) == len(BY_TABLE) == len(ORDER) == 19
     assert all(BY_NAME[e.name] is BY_TABLE[e.table] is e for e in ENTITIES)
 
 
@@ -83,8 +87,8 @@ def test_what_phones_may_delete_has_a_rule_for_it(entity: Entity) -> None:
 
 
 @EVERY_ENTITY
-def test_owner_and_unique_keys_name_fields(entity: Entity) -> None:
-    assert entity.owner is None or entity.by_name[entity.owner].required
+def test_assignee_and_unique_keys_name_fields(entity: Entity) -> None:
+    assert entity.assignee is None or entity.assignee in entity.by_name
     assert all(name in entity.by_name for names in entity.unique_keys for name in names)
 
 
@@ -143,6 +147,32 @@ def test_a_parent_that_is_no_reference_is_refused() -> None:
 def test_a_guarded_field_without_a_machine_is_refused() -> None:
     with pytest.raises(ValueError, match="no state machine"):
         _lamp(fields=(Field("state", Choice(("on",)), GUARDED),))
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"access": Access(read=())}, "nobody may read it"),
+        ({"labels": ()}, "nobody may read it"),
+        ({"labels": (Follows("room_id", "room"),)}, "follows a record that none of its fields names"),
+    ],
+)
+def test_an_entity_that_nobody_could_see_is_refused(given: dict[str, object], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        _lamp(**given)
+
+
+def test_fields_that_the_same_codes_show_are_one_group() -> None:
+    lamp = _lamp(
+        fields=(
+            Field("name", Text()),
+            Field("price", Text(), read=("desk.read",)),
+            Field("maker", Text(), read=("partner.read",)),
+            Field("margin", Text(), read=("desk.read",)),
+        )
+    )
+
+    assert lamp.read_groups == ((("desk.read",), ("price", "margin")), (("partner.read",), ("maker",)))
 
 
 def test_a_declaration_says_what_follows_from_it() -> None:

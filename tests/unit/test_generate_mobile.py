@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 
+from erp_core.access import EVERYBODY, Access
 from erp_core.catalogue import SYNCED
 from erp_core.language import DERIVED, Entity, Field, Phone, States
+from erp_core.scopes import Everybody
 from erp_core.values import Choice, Day, Document, Flag, Instant, Integer, Number, Reference, Text, Words
 from mobile.generate import DESTINATION, drift, generate
 from sync_server.wire.schema import schema_document
 
 STATES = States("state", {"open": ("shut",), "shut": ()})
-MILL = Entity("mill", "mills", "Mill", (Field("name", Text(), required=True),), phone=Phone.DOWN)
+READABLE = Access(read=EVERYBODY)
+ALL = (Everybody(),)
+MILL = Entity("mill", "mills", "Mill", (Field("name", Text(), required=True),), READABLE, ALL, phone=Phone.DOWN)
 BALE = Entity(
     "bale",
     "bales",
@@ -37,10 +41,17 @@ BALE = Entity(
         Field("tags", Words(allowed=("long", "short")), since=3),
         Field("basis", Document()),
     ),
+    READABLE,
+    ALL,
     parent="mill_id",
     states=STATES,
 )
-PHOTO = Entity("photo", "photos", "Photo", (Field("note", Text()), Field("taken_at", Instant(), since=3)), since=2)
+PHOTO = Entity(
+    *("photo", "photos", "Photo"),
+    (Field("note", Text()), Field("taken_at", Instant(), since=3)),
+    *(READABLE, ALL),
+    since=2,
+)
 MADE_UP = (MILL, BALE, PHOTO)
 
 
@@ -157,7 +168,7 @@ def test_children_hang_on_their_parent_only(text: dict[str, str]) -> None:
 
 
 def test_a_field_that_would_hide_a_member_of_the_model_is_refused(tmp_path: Path) -> None:
-    entity = Entity("lot", "lots", "Lot", (Field("sync_status", Text()),))
+    entity = Entity("lot", "lots", "Lot", (Field("sync_status", Text()),), READABLE, ALL)
 
     with pytest.raises(ValueError, match="syncStatus"):
         generate(tmp_path, (entity,))

@@ -504,9 +504,12 @@ export class BusinessPartner extends Model {
     writeRaw(this, 'assigned_agent_id', value)
   }
 
-  /** set by the office; 0 or empty: none is agreed, and none is checked */
+  /** 0 or empty: none is agreed, and none is checked */
   get creditLimit(): number | null {
     return readRaw<number | null>(this, 'credit_limit')
+  }
+  set creditLimit(value: number | null) {
+    writeRaw(this, 'credit_limit', value)
   }
 
   /** its open purchases, tax included */

@@ -196,7 +196,7 @@ export interface BusinessPartnerRaw {
   address_state: BusinessPartnerAddressState | null
   location_id: string | null
   assigned_agent_id: string | null
-  /** set by the office; 0 or empty: none is agreed, and none is checked */
+  /** 0 or empty: none is agreed, and none is checked */
   credit_limit: number | null
   /** its open purchases, tax included */
   exposure: number
