@@ -123,7 +123,10 @@ class Role:
 
 
 _DESK: Final = frozenset({"partner.read", "desk.read"})
-_FIELD: Final = frozenset({"sync.use", "partner.read", "privacy.consent", "privacy.export_own"})
+_FIELD: Final = frozenset({"sync.use", "partner.read"})
+_OWN_DATA: Final = frozenset({"privacy.consent", "privacy.export_own", "privacy.erase_request"})
+"""What the law owes every person whose data are kept, whatever the job: Digital Personal Data Protection Act, 2023,
+sections 6 (consent), 11 (access) and 12 (erasure)."""
 
 ROLES: Final[Mapping[str, Role]] = {
     role.id: role
@@ -138,6 +141,7 @@ ROLES: Final[Mapping[str, Role]] = {
             "Manager",
             _DESK
             | _FIELD
+            | _OWN_DATA
             | {"user.read", "role.read", "permission.read", "session.read", "session.revoke"}
             | {"partner.create", "partner.update", "partner.approve", "partner.delete"}
             | {"branch.read_all", "branch.write_all"}
@@ -147,35 +151,47 @@ ROLES: Final[Mapping[str, Role]] = {
         Role(
             "trader",
             "Trader",
-            _DESK | _FIELD | {"partner.create", "partner.update", "desk.write", "trade.approve", "dispatch.write"},
+            _DESK
+            | _FIELD
+            | _OWN_DATA
+            | {"partner.create", "partner.update", "desk.write", "trade.approve", "dispatch.write"},
         ),
         Role(
             "agent",
             "Field agent",
-            _DESK | _FIELD | {"partner.create", "partner.update", "desk.write"} | {"quality.write", "dispatch.write"},
+            _DESK
+            | _FIELD
+            | _OWN_DATA
+            | {"partner.create", "partner.update", "desk.write"}
+            | {"quality.write", "dispatch.write"},
         ),
-        Role("grader", "Grader", _FIELD | {"quality.write"}),
-        Role("dispatcher", "Dispatcher", _FIELD | {"dispatch.write"}),
-        Role("accountant", "Accountant", _DESK | {"branch.read_all", "tax.manage", "series.manage", "audit.read"}),
+        Role("grader", "Grader", _FIELD | _OWN_DATA | {"quality.write"}),
+        Role("dispatcher", "Dispatcher", _FIELD | _OWN_DATA | {"dispatch.write"}),
+        Role(
+            "accountant",
+            "Accountant",
+            _DESK | _OWN_DATA | {"branch.read_all", "tax.manage", "series.manage", "audit.read"},
+        ),
         Role(
             "auditor",
             "Auditor",
             _DESK
+            | _OWN_DATA
             | {"user.read", "role.read", "permission.read", "session.read", "branch.read_all"}
             | {"audit.read", "audit.export"},
         ),
         Role(
             "external_buyer",
             "External buyer",
-            frozenset({"sync.use", "external.availability", "external.requirement", "external.trade"})
-            | {"external.document", "privacy.consent", "privacy.export_own", "privacy.erase_request"},
+            _OWN_DATA
+            | {"sync.use", "external.availability", "external.requirement"}
+            | {"external.trade", "external.document"},
             external=True,
         ),
         Role(
             "external_seller",
             "External seller",
-            frozenset({"sync.use", "external.availability", "external.trade"})
-            | {"external.document", "privacy.consent", "privacy.export_own", "privacy.erase_request"},
+            _OWN_DATA | {"sync.use", "external.availability", "external.trade", "external.document"},
             external=True,
         ),
     )

@@ -139,13 +139,34 @@ class States:
 
         A phone that was away for days sends only the last of several moves, so every path counts.
         """
+        return goal in self._reached(start)
+
+    def asks(self, start: str | None, goal: str) -> tuple[tuple[str, ...], ...]:
+        """Give the sets of codes of which a person needs one each to bring a row from `start` to `goal`.
+
+        Those of the goal, and those of every state that cannot be gone round on the way: who sends only the last of several
+        moves needs what each of them needed. `start` None: a new row, which may begin in the goal itself.
+        """
+        if start == goal:
+            return ()
+        starts = self.begins if start is None else (start,)
+        on_the_way = (
+            state
+            for state in self.needs
+            if state == goal or not any(goal in self._reached(first, without=state) for first in starts)
+        )
+        return tuple(self.needs[state] for state in on_the_way if state != start)
+
+    def _reached(self, start: str, without: str | None = None) -> frozenset[str]:
+        if start == without:
+            return frozenset()
         seen, open_ends = {start}, [start]
         while open_ends:
             for following in self.moves[open_ends.pop()]:
-                if following not in seen:
+                if following not in seen and following != without:
                     seen.add(following)
                     open_ends.append(following)
-        return goal in seen
+        return frozenset(seen)
 
 
 # --- Rules ------------------------------------------------------------------------------------------------------------
@@ -153,11 +174,17 @@ class States:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Why a row may not be as it is: a stable code, the fields at fault, and a sentence that says what to do."""
+    """Why a row may not be as it is: a stable code, the fields at fault, and a sentence that says what to do.
+
+    A sentence that tells of something not everybody may see names in `needs` the codes of which one admits to it; whoever has
+    none is told `instead`.
+    """
 
     code: str
     sentence: str
     fields: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    instead: str = ""
 
 
 class World(Protocol):

@@ -31,26 +31,32 @@ def _units_compare(after: Row, before: Row | None, world: World) -> Iterator[Vio
         yield Violation("units_do_not_compare", sentence, ("base_unit_id", "rate_unit_id"))
 
 
+GOODS = ("commodity.manage",)
+"""What the goods are; their tax is the accountant's too."""
+
 COMMODITY = Entity(
     name="commodity",
     table="commodities",
     title="Commodity",
-    access=Access(
-        read=EVERYBODY, create=("commodity.manage",), update=("commodity.manage",), delete=("commodity.manage",)
-    ),
+    access=Access(read=EVERYBODY, create=GOODS, update=("commodity.manage", "tax.manage"), delete=GOODS),
     labels=(Everybody(),),
     phone=Phone.DOWN,
     rules=(_units_compare,),
     fields=(
-        Field("name", Text(120), required=True, unique=True),
-        Field("category", Choice(("lint", "seed_cotton", "cotton_seed", "waste", "yarn", "oil_cake")), required=True),
+        Field("name", Text(120), required=True, unique=True, write=GOODS),
+        Field(
+            "category",
+            Choice(("lint", "seed_cotton", "cotton_seed", "waste", "yarn", "oil_cake")),
+            required=True,
+            write=GOODS,
+        ),
         Field("hsn", Text(8, re.compile("[0-9]{4}([0-9]{2}){0,2}"), "5201"), required=True),
-        Field("base_unit_id", Reference("unit"), required=True),
-        Field("trade_unit_id", Reference("unit"), required=True),
-        Field("rate_unit_id", Reference("unit"), required=True),
-        Field("standard_weight_kg", Number(10, 3, "kg", Decimal("0.001"))),
+        Field("base_unit_id", Reference("unit"), required=True, write=GOODS),
+        Field("trade_unit_id", Reference("unit"), required=True, write=GOODS),
+        Field("rate_unit_id", Reference("unit"), required=True, write=GOODS),
+        Field("standard_weight_kg", Number(10, 3, "kg", Decimal("0.001")), write=GOODS),
         Field("gst_rate_pct", PERCENT, required=True),
-        Field("grades", Words(), BAG, required=True, default=()),
-        Field("is_active", Flag(), required=True, default=True),
+        Field("grades", Words(), BAG, required=True, default=(), write=GOODS),
+        Field("is_active", Flag(), required=True, default=True, write=GOODS),
     ),
 )

@@ -12,19 +12,21 @@ from collections.abc import Iterator
 
 from erp_core.access import OWN, Access
 from erp_core.language import ONCE, Entity, Field, Phone, Violation, World
-from erp_core.rules import in_order
+from erp_core.rules import in_order, when_touched
 from erp_core.scopes import By, Everybody
 from erp_core.values import Instant, Reference, Row
 
 PLACES = ("branch_id", "partner_id", "agent_id")
 
 
+@when_touched(*PLACES)
 def _one_place(after: Row, _: Row | None, __: World) -> Iterator[Violation]:
     named = tuple(name for name in PLACES if after[name] is not None)
     if len(named) > 1:
         yield Violation("two_places", f"A grant is for one place; give one of {' and '.join(named)}.", named)
 
 
+@when_touched("role_id", "partner_id")
 def _of_its_side(after: Row, _: Row | None, world: World) -> Iterator[Violation]:
     """People of partners get what is their partner's; people of the house get the rest."""
     role = world.get("role", after["role_id"])
@@ -42,7 +44,7 @@ GRANT = Entity(
     access=Access(
         read=("permission.read", OWN),
         create=("grant.give",),
-        update=("grant.give", "grant.take"),
+        update=("grant.give",),  # to take is to delete: a later end is a gift
         delete=("grant.take",),
     ),
     labels=(Everybody(), By("user", "user_id")),

@@ -34,7 +34,8 @@ STATES = States(
     "state",
     {"draft": ("submitted",), "submitted": ("accepted", "disputed"), "accepted": (), "disputed": ("accepted",)},
     also_begins=("submitted",),  # graded and submitted before the phone saw a signal
-    needs={"accepted": ("desk.write",), "disputed": ("desk.write",)},
+    # What is accepted changes what is paid: whoever grades does not accept, unless contracts are theirs to confirm.
+    needs={"accepted": ("trade.approve",), "disputed": ("desk.write",)},
 )
 
 

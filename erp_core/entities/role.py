@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from erp_core.access import CODES, ROLES, Access
-from erp_core.language import Entity, Field, Phone, Violation, World
+from erp_core.language import DERIVED, ONCE, Entity, Field, Phone, Violation, World
+from erp_core.rules import when_touched
 from erp_core.scopes import Everybody
 from erp_core.values import Flag, Row, Text, Words
 
 
+@when_touched("title", "codes", "external")
 def _as_shipped(_after: Row, before: Row | None, _: World) -> Iterator[Violation]:
     if before is not None and before["ships"]:
         yield Violation("ships", "A role that ships cannot be changed; make one of your own, like it.", ("codes",))
 
 
+@when_touched("codes", "external")
 def _one_side(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
     """A partner's people never get a code of the house, whoever mixes the role."""
     outside = {code for code in after["codes"] if code.startswith("external.")}
@@ -49,7 +52,9 @@ ROLE = Entity(
     fields=(
         Field("title", Text(80), required=True, unique=True),
         Field("codes", Words(tuple(sorted(CODES))), required=True, default=()),
-        Field("external", Flag(), required=True, default=False, help="for the people of partners"),
-        Field("ships", Flag(), required=True, default=False, help="made with the organisation; cannot be changed"),
+        Field("external", Flag(), ONCE, required=True, default=False, help="for the people of partners"),
+        Field(
+            "ships", Flag(), DERIVED, required=True, default=False, help="made with the organisation; cannot be changed"
+        ),
     ),
 )

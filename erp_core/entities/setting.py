@@ -19,7 +19,10 @@ SETTING = Entity(
     table="settings",
     title="Setting",
     access=Access(
-        read=(MEMBER, OWN), create=("setting.update",), update=("setting.update",), delete=("setting.update",)
+        read=(MEMBER, OWN),
+        create=("setting.update", OWN),
+        update=("setting.update", OWN),
+        delete=("setting.update", OWN),
     ),
     labels=(Said("scope", "scope_id"),),
     phone=Phone.DOWN,

@@ -56,7 +56,8 @@ STATES = States(
         "cancelled": (),
     },
     also_begins=("confirmed",),  # agreed and confirmed before the phone saw a signal
-    needs={"confirmed": ("trade.approve",)},
+    # Whoever may not bind the house may not call off what binds it either; one's own draft can be deleted.
+    needs={"confirmed": ("trade.approve",), "cancelled": ("trade.approve",)},
 )
 OPEN = frozenset({"confirmed", "in_delivery", "disputed"})
 """Agreed and neither fulfilled nor called off: what the buyer will owe."""
@@ -169,7 +170,13 @@ def _within_credit(after: Row, before: Row | None, world: World) -> Iterator[Vio
     if exposure > buyer["credit_limit"]:
         limit = buyer["credit_limit"]
         sentence = f"With this trade {buyer['legal_name']} would owe {exposure} rupees; the credit limit is {limit}."
-        yield Violation("over_credit_limit", sentence, ("buyer_id", "bales", "price_per_candy"))
+        yield Violation(
+            "over_credit_limit",
+            sentence,
+            ("buyer_id", "bales", "price_per_candy"),
+            needs=("desk.read",),
+            instead=f"This is more than is agreed with {buyer['legal_name']}; ask the office.",
+        )
 
 
 TRADE = Entity(

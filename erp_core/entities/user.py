@@ -16,6 +16,9 @@ from erp_core.scopes import By, Everybody
 from erp_core.values import Choice, Flag, Reference, Text
 from erp_core.vocabulary import PHONE_NUMBER
 
+OFFICE = ("user.create", "user.update")
+"""Who may say how a person is called and reached; who may only disable people may not take their place by a new phone."""
+
 USER = Entity(
     name="user",
     table="users",
@@ -26,11 +29,16 @@ USER = Entity(
     rules=(phone_number, email_address),
     fields=(
         Field("username", Text(120, re.compile(r"[^\s\x00-\x1f]{1,120}"), "asha"), ONCE, required=True, unique=True),
-        Field("name", Text(120), required=True),
-        Field("phone", PHONE_NUMBER, unique=True, help="where one-time codes are sent"),
-        Field("email", Text(200)),
-        Field("branch_id", Reference("branch"), help="the desk; what the user may see there is in the grants"),
-        Field("language", Choice(("en", "hi", "gu")), required=True, default="en"),
+        Field("name", Text(120), required=True, write=OFFICE),
+        Field("phone", PHONE_NUMBER, unique=True, write=OFFICE, help="where one-time codes are sent"),
+        Field("email", Text(200), write=OFFICE),
+        Field(
+            "branch_id",
+            Reference("branch"),
+            write=OFFICE,
+            help="the desk; what the user may see there is in the grants",
+        ),
+        Field("language", Choice(("en", "hi", "gu")), required=True, default="en", write=OFFICE),
         Field("is_active", Flag(), required=True, default=True, write=("user.disable",)),
     ),
 )

@@ -109,13 +109,13 @@ CREATE FUNCTION found_roles(organisation text) RETURNS void LANGUAGE sql AS $$
   INSERT INTO roles (org_id, id, title, external, ships, codes)
   SELECT organisation, role.id, role.title, role.external, true, role.codes::text[] FROM (VALUES
     ('administrator', 'Administrator', false, '{audit.export,audit.read,branch.manage,branch.read_all,branch.write_all,commodity.manage,desk.read,desk.write,device.manage,dispatch.write,grant.give,grant.take,location.manage,organisation.update,partner.approve,partner.create,partner.delete,partner.read,partner.update,permission.read,privacy.consent,privacy.erase_approve,privacy.erase_request,privacy.export_any,privacy.export_own,privacy.retention,quality.write,role.create,role.delete,role.read,role.update,series.manage,session.read,session.revoke,setting.update,sync.resolve,sync.use,tax.manage,trade.approve,unit.manage,user.create,user.disable,user.read,user.update}'),
-    ('manager', 'Manager', false, '{audit.read,branch.read_all,branch.write_all,desk.read,desk.write,device.manage,dispatch.write,location.manage,partner.approve,partner.create,partner.delete,partner.read,partner.update,permission.read,privacy.consent,privacy.export_own,quality.write,role.read,session.read,session.revoke,setting.update,sync.resolve,sync.use,trade.approve,user.read}'),
-    ('trader', 'Trader', false, '{desk.read,desk.write,dispatch.write,partner.create,partner.read,partner.update,privacy.consent,privacy.export_own,sync.use,trade.approve}'),
-    ('agent', 'Field agent', false, '{desk.read,desk.write,dispatch.write,partner.create,partner.read,partner.update,privacy.consent,privacy.export_own,quality.write,sync.use}'),
-    ('grader', 'Grader', false, '{partner.read,privacy.consent,privacy.export_own,quality.write,sync.use}'),
-    ('dispatcher', 'Dispatcher', false, '{dispatch.write,partner.read,privacy.consent,privacy.export_own,sync.use}'),
-    ('accountant', 'Accountant', false, '{audit.read,branch.read_all,desk.read,partner.read,series.manage,tax.manage}'),
-    ('auditor', 'Auditor', false, '{audit.export,audit.read,branch.read_all,desk.read,partner.read,permission.read,role.read,session.read,user.read}'),
+    ('manager', 'Manager', false, '{audit.read,branch.read_all,branch.write_all,desk.read,desk.write,device.manage,dispatch.write,location.manage,partner.approve,partner.create,partner.delete,partner.read,partner.update,permission.read,privacy.consent,privacy.erase_request,privacy.export_own,quality.write,role.read,session.read,session.revoke,setting.update,sync.resolve,sync.use,trade.approve,user.read}'),
+    ('trader', 'Trader', false, '{desk.read,desk.write,dispatch.write,partner.create,partner.read,partner.update,privacy.consent,privacy.erase_request,privacy.export_own,sync.use,trade.approve}'),
+    ('agent', 'Field agent', false, '{desk.read,desk.write,dispatch.write,partner.create,partner.read,partner.update,privacy.consent,privacy.erase_request,privacy.export_own,quality.write,sync.use}'),
+    ('grader', 'Grader', false, '{partner.read,privacy.consent,privacy.erase_request,privacy.export_own,quality.write,sync.use}'),
+    ('dispatcher', 'Dispatcher', false, '{dispatch.write,partner.read,privacy.consent,privacy.erase_request,privacy.export_own,sync.use}'),
+    ('accountant', 'Accountant', false, '{audit.read,branch.read_all,desk.read,partner.read,privacy.consent,privacy.erase_request,privacy.export_own,series.manage,tax.manage}'),
+    ('auditor', 'Auditor', false, '{audit.export,audit.read,branch.read_all,desk.read,partner.read,permission.read,privacy.consent,privacy.erase_request,privacy.export_own,role.read,session.read,user.read}'),
     ('external_buyer', 'External buyer', true, '{external.availability,external.document,external.requirement,external.trade,privacy.consent,privacy.erase_request,privacy.export_own,sync.use}'),
     ('external_seller', 'External seller', true, '{external.availability,external.document,external.trade,privacy.consent,privacy.erase_request,privacy.export_own,sync.use}')
   ) AS role(id, title, external, codes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +74,56 @@ def test_a_life_ends_or_can_be_taken_up_again(entity: str, machine: States) -> N
     ends = [word for word in machine.words if not machine.moves[word]]
     for word in machine.words:
         assert word in ends or any(following != word for following in machine.moves[word])
+
+
+# --- What a move asks for ---------------------------------------------------------------------------------------------
+
+CONFIRM, APPROVE = ("trade.approve",), ("partner.approve",)
+
+
+@pytest.mark.parametrize(
+    ("machine", "start", "goal", "asked"),
+    [
+        (TRADE, "draft", "confirmed", (CONFIRM,)),
+        (TRADE, None, "confirmed", (CONFIRM,)),
+        (TRADE, None, "draft", ()),
+        (TRADE, "confirmed", "in_delivery", ()),
+        (TRADE, "confirmed", "cancelled", (CONFIRM,)),
+        (TRADE, "confirmed", "confirmed", ()),
+        (PARTNER, "draft", "submitted", ()),
+        (PARTNER, "submitted", "rejected", (APPROVE,)),
+        (PARTNER, "rejected", "draft", ()),
+        (INSPECTION, "submitted", "disputed", (("desk.write",),)),
+        (INSPECTION, None, "submitted", ()),
+        (LORRY, None, "delivered", ()),
+    ],
+)
+def test_a_move_asks_for_the_codes_of_its_goal(
+    machine: States, start: str | None, goal: str, asked: tuple[tuple[str, ...], ...]
+) -> None:
+    assert machine.asks(start, goal) == asked
+
+
+@pytest.mark.parametrize("goal", ["in_delivery", "completed", "disputed"])
+def test_a_state_that_cannot_be_gone_round_asks_too(goal: str) -> None:
+    """A phone sends the last of several moves; delivering what was never confirmed is confirming it."""
+    assert CONFIRM in TRADE.asks("draft", goal)
+
+
+def test_a_state_that_can_be_gone_round_does_not_ask() -> None:
+    lamp = States("state", {"new": ("on", "off"), "on": ("off",), "off": ()}, needs={"on": CONFIRM})
+
+    assert lamp.asks("new", "off") == ()
+    assert lamp.asks("new", "on") == (CONFIRM,)
+
+
+@given(machines(), st.data())
+def test_one_move_at_a_time_asks_for_no_less_than_all_at_once(machine: States, data: st.DataObject) -> None:
+    needs = data.draw(st.dictionaries(st.sampled_from(machine.words), st.sampled_from([CONFIRM, APPROVE])))
+    guarded = States(machine.field, machine.moves, needs=needs)
+    walk = [data.draw(st.sampled_from(guarded.words))]
+    for _ in range(data.draw(st.integers(1, 6))):
+        walk.append(data.draw(st.sampled_from((walk[-1], *guarded.moves[walk[-1]]))))
+
+    single = {codes for one, two in pairwise(walk) for codes in guarded.asks(one, two)}
+    assert set(guarded.asks(walk[0], walk[-1])) <= single
