@@ -13,9 +13,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from sync_server.config import Settings
+from sync_server.config_lists import read_origins
 from sync_server.engine.lanes import Lanes
+from sync_server.engine.standing import Standings
 from sync_server.identity.tokens import Tokens
 from sync_server.operate.upkeep import keep
 from sync_server.store.database import Database
@@ -23,8 +26,14 @@ from sync_server.store.facts import read_identity
 from sync_server.store.spool import SpoolRoom
 from sync_server.web import keys
 from sync_server.web.bearer import bearer
+from sync_server.web.caps import CAPS, Caps
 from sync_server.web.draining import FLIGHTS, Flights, counted
-from sync_server.web.middleware import explained, observed, set_headers
+from sync_server.web.headers import set_headers
+from sync_server.web.limits import LIMITS, Limits, limited_by_actor, limited_by_address
+from sync_server.web.middleware import explained, observed
+from sync_server.web.origins import cross_origin, preflights
+from sync_server.web.plain_http import Runner
+from sync_server.web.proxies import PROXIES, Proxies
 from sync_server.web.routes import add_routes
 
 KEEP_ALIVE_SECONDS: Final = 75.0
@@ -41,20 +50,39 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     Raises `identity.keyfile.UnusableKey` or OSError if the signing key cannot be had.
     """
     tokens = Tokens.open(settings.key_file, access_seconds=settings.access_token_seconds)
-    app = web.Application(middlewares=[counted, observed, explained, bearer(tokens)], client_max_size=settings.body_max)
+    app = web.Application(middlewares=middlewares(settings, tokens), client_max_size=settings.body_max)
     app.on_response_prepare.append(set_headers)
+    if settings.cors_origins is not None:
+        app.on_response_prepare.append(cross_origin(read_origins(settings.cors_origins)))
     app[FLIGHTS] = Flights()
+    app[PROXIES] = Proxies.of(settings)
+    app[LIMITS] = Limits(settings)
+    app[CAPS] = Caps(settings.heavy_at_once)
     app[keys.SETTINGS] = settings
     app[keys.TOKENS] = tokens
     app.cleanup_ctx.append(_open_database(settings, database_url))
     app.cleanup_ctx.append(_keep)
+    app.cleanup_ctx.append(app[LIMITS].open)
     add_routes(app)
     return app
 
 
+def middlewares(settings: Settings, tokens: Tokens) -> list[Middleware]:
+    """Put in order what is around every handler, the outermost first: what refuses cheaply comes before what costs."""
+    return [
+        counted,
+        observed,
+        explained,
+        limited_by_address,
+        preflights(read_origins(settings.cors_origins)),
+        bearer(tokens),
+        limited_by_actor,
+    ]
+
+
 def make_runner(app: web.Application) -> web.AppRunner:
     """Say how aiohttp is to serve `app`: bodies as they are sent (web/bodies.py reads them), the log left to us."""
-    return web.AppRunner(
+    return Runner(
         app,
         auto_decompress=False,
         access_log=None,
@@ -76,7 +104,8 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
             async with database.acquire() as connection:
                 identity = await read_identity(connection)
             app[keys.DATABASE] = database
-            app[keys.LANES] = Lanes(database)
+            standings = app[keys.STANDINGS] = Standings()
+            app[keys.LANES] = Lanes(database, standings)
             room = settings.data / "spools" / identity
             room.mkdir(parents=True, exist_ok=True, mode=0o700)
             app[keys.SPOOLS] = SpoolRoom(room, bytes_max=settings.spool_bytes_max)

@@ -10,38 +10,34 @@ printed (tests/unit/test_config.py).
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sync_server.config_lists import NONE, Rates, is_loopback, read_networks, read_origins, read_rates
 
 PREFIX: Final = "COTTON_"
 
-SECRET: Final = frozenset({"database_url"})
+BUCKETS: Final = ("login", "codes", "refresh", "pull", "push", "export", "rest")
+"""What is limited apart from each other; each has its setting `limit_<bucket>`."""
+
+SECRET: Final = frozenset({"database_url", "redis_url"})
 """Settings whose value may hold a password: an error names them without the value."""
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach a server that listens on `host`.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _demo_by_default(data: Mapping[str, Any]) -> bool:
     return data.get("database_url") is None and is_loopback(str(data.get("host", "")))
+
+
+_RATES: Final = "so many per address, user, device or organisation as in user=60/minute;1000/hour; none: any number"
+_EVERYDAY: Final = "user=600/minute device=300/minute address=12000/minute organisation=24000/minute"
+"""A phone that is told of changes pulls every second or two at most, and repeats what got lost; 200 people share an
+address. It stops loops and floods, not work."""
 
 
 class Settings(BaseSettings):
@@ -114,6 +110,30 @@ class Settings(BaseSettings):
     )
     receipt_days: int = Field(30, ge=1, le=3_650, description="how long a push may be repeated, in days, 1 to 3650")
 
+    redis_url: str | None = Field(
+        None,
+        description="Redis or Valkey that all processes share, redis:// or rediss://; empty: each counts for itself",
+    )
+    trusted_proxies: str | None = Field(
+        None, description="addresses or networks of reverse proxies that are believed, e.g. 10.0.0.0/8 ::1; empty: none"
+    )
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="the header in which those proxies name the client: x-forwarded-for or forwarded"
+    )
+    cors_origins: str | None = Field(
+        None, description="origins of web pages that may call the API, e.g. https://console.example.com; empty: none"
+    )
+    limit_login: str = Field("address=120/minute;1500/hour", description=f"logins, {_RATES}")
+    limit_codes: str = Field("address=60/minute;600/hour", description=f"one-time codes asked for or tried, {_RATES}")
+    limit_refresh: str = Field("address=1200/minute", description=f"refreshes of tokens, {_RATES}")
+    limit_pull: str = Field(_EVERYDAY, description=f"pulls, {_RATES}")
+    limit_push: str = Field(_EVERYDAY, description=f"pushes, {_RATES}")
+    limit_export: str = Field("user=10/hour organisation=30/hour", description=f"exports, {_RATES}")
+    limit_rest: str = Field(_EVERYDAY, description=f"every other request, {_RATES}")
+    heavy_at_once: int = Field(
+        4, ge=1, le=1_000, description="first syncs and exports of one organisation at once in a process, 1 to 1000"
+    )
+
     @property
     def key_file(self) -> Path:
         """Where the signing key is."""
@@ -125,6 +145,29 @@ class Settings(BaseSettings):
         if url is not None and urlsplit(url).scheme not in {"postgresql", "postgres"}:
             raise ValueError("must begin with postgresql://")
         return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis_url(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in {"redis", "rediss"}:
+            raise ValueError("must begin with redis:// or rediss://")
+        return url
+
+    @field_validator("trusted_proxies", "cors_origins", *(f"limit_{name}" for name in BUCKETS))
+    @classmethod
+    def _can_be_read(cls, text: str | None, info: ValidationInfo) -> str | None:
+        match info.field_name:
+            case "trusted_proxies":
+                read_networks(text)
+            case "cors_origins":
+                read_origins(text)
+            case _:
+                read_rates(text or NONE)
+        return text
+
+    def rates(self, bucket: str) -> Rates:
+        """Give how many requests of a bucket there may be, and whose."""
+        return read_rates(getattr(self, f"limit_{bucket}"))
 
     @field_validator("data", "signing_key_file")
     @classmethod

@@ -31,9 +31,6 @@ STALL_SECONDS: Final = 60.0
 
 JSON_TYPE: Final = "application/json"
 
-ALWAYS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""On every answer: it is somebody's business data, and never to be guessed into something a browser would run."""
-
 
 class Compressor(Protocol):
     """A stream in one coding."""
@@ -118,7 +115,7 @@ async def send_json(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Answer with `body`, JSON in UTF-8, compressed if that pays and the client can read it."""
-    sent = {**ALWAYS, "Vary": "Accept-Encoding", **(headers or {})}
+    sent = {"Vary": "Accept-Encoding", **(headers or {})}
     coding = choose_coding(request.headers.get("Accept-Encoding", ""))
     if coding is not None and len(body) > WORTH_COMPRESSING:
         sent["Content-Encoding"] = coding
@@ -135,7 +132,7 @@ async def stream_json(
     the middleware logs it and cuts the connection. Raises TimeoutError if the client stops reading for STALL_SECONDS.
     """
     coding = choose_coding(request.headers.get("Accept-Encoding", ""))
-    response = web.StreamResponse(headers={**ALWAYS, "Vary": "Accept-Encoding", **(headers or {})})
+    response = web.StreamResponse(headers={"Vary": "Accept-Encoding", **(headers or {})})
     response.content_type = JSON_TYPE
     if coding is not None:
         response.headers["Content-Encoding"] = coding

@@ -27,6 +27,10 @@ LANES: Final = web.AppKey("lanes", Lanes)
 # Of a request.
 ACTOR: Final = web.RequestKey("actor", Actor)
 """Who asks; on every request that is not public."""
+ADDRESS: Final = web.RequestKey("address", str)
+"""Whence it comes, as far as trusted proxies tell (web/proxies.py); what limits, lockouts and logs go by."""
+SECURE: Final = web.RequestKey("secure", bool)
+"""Whether the client spoke TLS, to us or to a trusted proxy."""
 CORRELATION: Final = web.RequestKey("correlation_id", str)
 """The id under which the request is logged and answered."""
 STREAM: Final = web.RequestKey("stream", web.StreamResponse)

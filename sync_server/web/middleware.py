@@ -24,10 +24,11 @@ from sync_server.identity.passwords import Overloaded
 from sync_server.store.database import DISCONNECTED
 from sync_server.store.unit_of_work import Busy
 from sync_server.web import keys
-from sync_server.web.answers import ALWAYS, cut
+from sync_server.web.answers import cut
+from sync_server.web.headers import REQUEST_ID, come_back
+from sync_server.web.proxies import PROXIES, Proxies
 from sync_server.wire.problems import CONTENT_TYPE, Problem
 
-REQUEST_ID: Final = "X-Request-Id"
 _USABLE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 _BY_STATUS: Final[Mapping[int, str]] = {
@@ -39,6 +40,11 @@ _BY_STATUS: Final[Mapping[int, str]] = {
     503: "busy",
 }
 """aiohttp's own refusals -> our codes; any other 4xx is a bad_request."""
+
+_REFUSED: Final = frozenset({401, 403})
+"""Who was not let in, or may not; each such answer is a line of its own in the log."""
+
+_UNPROXIED: Final = Proxies()
 
 _BUSY: Final = (Busy, Overloaded)
 _TIMED_OUT: Final = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
@@ -54,7 +60,8 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     offered = request.headers.get(REQUEST_ID, "")
     correlation_id = offered if _USABLE_ID.fullmatch(offered) else uuid.uuid4().hex
     request[keys.CORRELATION] = correlation_id
-    structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
+    request.app.get(PROXIES, _UNPROXIED).locate(request)
+    structlog.contextvars.bind_contextvars(correlation_id=correlation_id, address=request[keys.ADDRESS])
     began = time.perf_counter()
     status = 499  # as nginx logs it: the client left, or the server is stopping
     try:
@@ -63,26 +70,23 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         return response
     finally:
         log.info("request", **_line(request, status, time.perf_counter() - began))
-        structlog.contextvars.unbind_contextvars("correlation_id")
+        structlog.contextvars.unbind_contextvars("correlation_id", "address")
 
 
 def _line(request: web.Request, status: int, seconds: float) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "method": request.method,
-        "path": request.path,  # without the query: what is in it belongs to the client
-        "status": status,
-        "ms": round(seconds * 1000, 1),
-        "remote": request.remote,
-    }
+    return {**_what(request), "status": status, "ms": round(seconds * 1000, 1), **_who(request)}
+
+
+def _what(request: web.Request) -> dict[str, str]:
+    return {"method": request.method, "path": request.path}  # without the query: what is in it belongs to the client
+
+
+def _who(request: web.Request) -> dict[str, str]:
     actor = request.get(keys.ACTOR)
-    return line if actor is None else {**line, "org": actor.org_id, "user": actor.user_id, "session": actor.session_id}
-
-
-async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Put on every answer, streams included, what every answer carries; a signal for `app.on_response_prepare`."""
-    response.headers[REQUEST_ID] = request.get(keys.CORRELATION, "")
-    for name, value in ALWAYS.items():
-        response.headers.setdefault(name, value)
+    if actor is None:
+        return {}
+    who = {"org": actor.org_id, "user": actor.user_id, "session": actor.session_id}
+    return {**who, "device": actor.device_id} if actor.device_id else who
 
 
 @web.middleware
@@ -95,6 +99,8 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
             log.info("client_left")  # there is nobody to tell
             return cut(request)
         problem, headers = _problem_of(fault)
+        if problem.status in _REFUSED:
+            log.info("access_refused", reason=problem.code, **_what(request), **_who(request))
         if problem.status >= 500:
             log.log(*_severity(problem), exc_info=fault)
         if keys.STREAM in request:
@@ -132,19 +138,26 @@ _HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
         "WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_token", error_description="expired"'
     },
     "unsupported_coding": {"Accept-Encoding": "zstd, br, gzip, deflate"},
-    "busy": {"Retry-After": "1"},
-    "timed_out": {"Retry-After": "2"},
-    "database_unavailable": {"Retry-After": "2"},
-    "schema_mismatch": {"Retry-After": "10"},
-    "shutting_down": {"Retry-After": "1"},
 }
 """Headers that belong to a problem: RFC 9110 asks for WWW-Authenticate on 401 and for Accept-Encoding on such a 415."""
 
 
+_COME_BACK_SECONDS: Final[Mapping[str, float]] = {
+    "busy": 1,
+    "timed_out": 2,
+    "database_unavailable": 2,
+    "schema_mismatch": 10,
+    "shutting_down": 1,
+}
+"""When the same request may do better; a problem with a `retry_after` of its own says it itself."""
+
+
 def _answer(request: web.Request, problem: Problem, headers: Mapping[str, str]) -> web.Response:
+    later = _COME_BACK_SECONDS.get(problem.code)
+    seconds = problem.extra.get("retry_after") or (later and come_back(later))
     return web.Response(
         body=orjson.dumps(problem.document(request[keys.CORRELATION])),
         status=problem.status,
         content_type=CONTENT_TYPE,
-        headers={**ALWAYS, **_HEADERS.get(problem.code, {}), **headers},
+        headers={**({"Retry-After": str(seconds)} if seconds else {}), **_HEADERS.get(problem.code, {}), **headers},
     )

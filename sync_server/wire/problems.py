@@ -75,7 +75,11 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "login_refused": Code(401, "The login is refused", "Username and password do not match an active user; try again."),
     "refresh_refused": Code(401, "The refresh token is refused", "It was used, revoked or has expired; log in again."),
     "forbidden": Code(403, "This is not allowed", "The user who is logged in may not do this."),
+    "origin_refused": Code(403, "Pages of this origin may not ask", "The origin must be in COTTON_CORS_ORIGINS, as it is."),
+    "forged_request": Code(403, "The request may be forged", "Send Cotton-Console: 1, from a page of this server's own origin."),
+    "too_many_requests": Code(429, "Too many requests", "Send the request again after retry_after seconds."),
     # --- The server ---
+    "limits_unavailable": Code(503, "Logins cannot be counted now", "Nothing was checked; send the same request again later."),
     "busy": Code(503, "The server is busy", "Nothing was applied; send the same request again in a moment."),
     "database_unavailable": Code(503, "The database cannot be reached", "Nothing is lost; send the same request again later."),
     "timed_out": Code(503, "The request took too long", "Nothing was applied; send the same request again, or a smaller one."),

@@ -18,7 +18,8 @@ from aiohttp.test_utils import TestServer
 
 from sync_server.web import answers
 from sync_server.web.answers import WORTH_COMPRESSING, choose_coding, send_json, stream_json
-from sync_server.web.middleware import explained, observed, set_headers
+from sync_server.web.headers import set_headers
+from sync_server.web.middleware import explained, observed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -19,7 +19,8 @@ from aiohttp.test_utils import TestServer
 from sync_server import log
 from sync_server.identity.passwords import Overloaded
 from sync_server.store.unit_of_work import Busy
-from sync_server.web.middleware import explained, observed, set_headers
+from sync_server.web.headers import set_headers
+from sync_server.web.middleware import explained, observed
 from sync_server.wire.problems import CONTENT_TYPE, Problem
 
 SECRET = "the-name-of-a-table-or-a-password"
