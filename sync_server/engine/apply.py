@@ -7,10 +7,11 @@ Theory of operation. Submissions, each the mutations of one replica, go through 
              replica's cursor (holding.py);
 3. merge     each draft with what the server holds (draft.py); withhold a submission whose replica must resolve a clash;
 4. surround  lock the rows whose siblings a rule adds up, and load what the rules may look at (world.py, holders.py);
-5. judge     group by group, parents before children: a group lives or dies together, and the world shows a later group
-             what an earlier accepted one did (judge.py);
+5. judge     group by group, parents before children: may its author do it (access.py), is it right (judge.py)? A group
+             lives or dies together, and the world shows a later group what an earlier accepted one did;
 6. follow    work out what other records derive from the accepted ones (follow.py);
-7. write     deletes children first, inserts and updates parents first: one statement per table and operation (below).
+7. write     if nobody's rights changed since they were read: deletes children first, inserts and updates parents first;
+             one statement per table and operation (below).
 
 The clock is taken by the capture triggers in step 7, so reads, merges and rules never hold it.
 
@@ -37,7 +38,8 @@ from sync_server.engine.judge import judge_groups
 from sync_server.engine.world import LoadedWorld, lock_targets
 from sync_server.store import rows
 from sync_server.store.database import Connection
-from sync_server.store.unit_of_work import attribute
+from sync_server.store.holds import hold_rights
+from sync_server.store.unit_of_work import Outdated, attribute
 
 INDIA: Final = timezone(timedelta(hours=5, minutes=30), "IST")
 """The trading day ends at midnight in India, without daylight saving (IST, UTC+05:30)."""
@@ -48,12 +50,14 @@ async def apply(
     org_id: str,
     submissions: Sequence[Submission],
     *,
+    rights: int,
     must_resolve: Callable[[Draft], bool] = lambda _: False,
 ) -> Sequence[Sequence[Draft]]:
     """Apply submissions inside the caller's transaction; give each one's drafts with their verdicts, in its order.
 
     Nothing is raised for what is wrong with a record: it is refused, with its group, and the rest goes on. A submission
     with a draft that its replica `must_resolve` first is withheld as a whole. No record may be in two submissions.
+    `rights`: the clock's, under which the submissions were entitled. Raises `Outdated` if they changed before the write.
     Cost: a constant number of statements per table touched, whatever the number of submissions.
     """
     together = [submission.drafts() for submission in submissions]
@@ -67,7 +71,10 @@ async def apply(
     going_too = await find_uses(connection, org_id, drafts)
     judge_groups(drafts, world, going_too)
     consequences = follow(drafts, world)
-    await _write(connection, org_id, now, [draft for draft in (*drafts, *consequences) if draft.writes])
+    writing = [draft for draft in (*drafts, *consequences) if draft.writes]
+    if writing and await hold_rights(connection, org_id) != rights:
+        raise Outdated
+    await _write(connection, org_id, now, writing)
     return together
 
 

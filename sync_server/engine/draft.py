@@ -8,7 +8,7 @@ server's value (tests/unit/test_draft.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -18,12 +18,20 @@ from conflict.mutation import Key, Mutation, Operation
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Entity, Violation
 from erp_core.values import Row, Unreadable, Value
+from sync_server.engine.entitlements import Entitlements, hidden_fields
 from sync_server.engine.policy_map import policies_of
 from sync_server.store.actor import Actor
 from sync_server.store.log import Event
 
 _UNREADABLE: Final = object()
 """Stands for a value that could not be read; it equals nothing, so the replica that sent it is corrected."""
+
+
+class Channel(Enum):
+    """Which way mutations came: a phone changes only what is synced both ways."""
+
+    PHONE = "phone"
+    OFFICE = "office"
 
 
 class Verdict(Enum):
@@ -46,7 +54,7 @@ class Submission:
     """Mutations that one replica sends together: who, from which cursor, under which name (a digest), and what.
 
     `holds_issues`: the replica can be told of refusals in its table sync_issues. `poison`: records that are refused
-    unread, because they break us (quarantine.py).
+    unread, because they break us (quarantine.py). `entitled`: what the actor may do, read inside the unit of work.
     """
 
     actor: Actor
@@ -55,6 +63,8 @@ class Submission:
     mutations: Sequence[Mutation]
     holds_issues: bool = True
     poison: frozenset[Key] = frozenset()
+    entitled: Entitlements = field(default_factory=lambda: Entitlements({}))
+    channel: Channel = Channel.PHONE
 
     def drafts(self) -> list[Draft]:
         return [Draft.poisoned(self, m) if m.key in self.poison else Draft.read(self, m) for m in self.mutations]
@@ -62,9 +72,10 @@ class Submission:
 
 @dataclass(slots=True)
 class Draft:
-    """One mutation being applied. `before` and `after` are None where the record does not exist.
+    """One mutation being applied. `before` and `after` are None where the record does not exist, or not for its author.
 
-    `clashes`: the replica must resolve it before anything of its submission is applied.
+    `labels`: those that the record carries before. `clashes`: the replica must resolve it before anything of its submission
+    is applied.
     """
 
     origin: Submission
@@ -74,6 +85,7 @@ class Draft:
     faults: list[Violation] = field(default_factory=list)
     before: Row | None = None
     after: Row | None = None
+    labels: frozenset[str] = frozenset()
     outcomes: tuple[Outcome, ...] = ()
     clashes: bool = False
     verdict: Verdict = Verdict.ACCEPTED
@@ -132,6 +144,18 @@ class Draft:
             if value is not None and value is not _UNREADABLE and not fields[name].derived
         }
         self.after = {**self.entity.empty(), **given}
+
+    def conceal(self, labels: Iterable[str]) -> None:
+        """Take note of the labels of the record, and leave out what its author does not see of it.
+
+        A phone holds nothing in a hidden field and sends just that: it says nothing about the field.
+        """
+        self.labels = frozenset(labels)
+        hidden = hidden_fields(self.entity, self.origin.entitled.mask(self.entity, self.labels))
+        for name in hidden & self.sent.keys():
+            value = self.sent.pop(name)
+            if value and not self.entity.by_name[name].derived:
+                self.faults.append(Violation("not_allowed", f"Your role does not allow you to set {name}.", (name,)))
 
     def merge_into(self, ours: Row, history: Sequence[Event]) -> None:
         """Merge into the record as the server has it; `history` is what happened since the replica's cursor."""

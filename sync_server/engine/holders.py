@@ -16,7 +16,7 @@ from erp_core.catalogue import BY_NAME, BY_TABLE
 from erp_core.language import Entity, Violation
 from erp_core.values import Value
 from sync_server.engine.draft import Draft
-from sync_server.store import rows
+from sync_server.store import log, rows
 from sync_server.store.database import Connection
 
 
@@ -34,10 +34,16 @@ async def find_doubles(connection: Connection, org_id: str, drafts: Iterable[Dra
             value = _value(draft, names)
             assert value is not None
             if held.setdefault(value, draft.mutation.id) != draft.mutation.id:
-                sentence = (
-                    f"Another {draft.entity.title.lower()} ({held[value]}) already has this {' and '.join(names)}."
-                )
+                who = await _called(connection, org_id, draft, (table, held[value]))
+                sentence = f"Another {draft.entity.title.lower()}{who} already has this {' and '.join(names)}."
                 draft.faults.append(Violation("duplicate", sentence, names))
+
+
+async def _called(connection: Connection, org_id: str, draft: Draft, key: Key) -> str:
+    """Name a record to the draft's author; one that the author cannot see stays nameless. Cost: a look-up; it is rare."""
+    states = await log.read_states(connection, org_id, [key])
+    labels = states[key].scopes if key in states else ()
+    return f" ({key[1]})" if draft.origin.entitled.mask(BY_TABLE[key[0]], labels) else ""
 
 
 def _value(draft: Draft, names: Sequence[str]) -> tuple[Value, ...] | None:
@@ -67,14 +73,16 @@ async def find_uses(connection: Connection, org_id: str, drafts: Iterable[Draft]
             users = uses.get(draft.mutation.id, ())
             others = [key for key in users if key not in gone]
             if others:
-                draft.faults.append(in_use(others[0]))
+                draft.faults.append(in_use(others[0], await _called(connection, org_id, draft, others[0])))
             going_too[draft.mutation.key] = [key for key in users if key in gone]
     return going_too
 
 
-def in_use(by: Key) -> Violation:
-    """Say that a record cannot be deleted because of the one that names it."""
-    return Violation("in_use", f"It cannot be deleted: {BY_TABLE[by[0]].title.lower()} {by[1]} names it.")
+def in_use(by: Key, called: str) -> Violation:
+    """Say that a record cannot be deleted because of the one that names it, which is `called` so, or nameless."""
+    return Violation(
+        "in_use", f"It cannot be deleted: another record, a {BY_TABLE[by[0]].title.lower()}{called}, names it."
+    )
 
 
 def _users_of(entity: Entity) -> Sequence[tuple[Entity, str]]:

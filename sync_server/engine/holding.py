@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from conflict.mutation import Key, Operation
 from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.language import Violation
-from erp_core.values import Row
+from sync_server.engine.access import not_theirs
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.store import log, rows
 from sync_server.store.database import Connection
@@ -38,11 +38,13 @@ async def hold(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> 
         state = states.get(draft.mutation.key)
         if state is None or state.row is None:
             _without_record(draft, state)
-        elif not _may_touch(draft, state.row):
-            _anothers(draft)
+        elif not draft.origin.entitled.mask(draft.entity, state.scopes):
+            _not_theirs(draft)
         elif draft.deletes:
+            draft.labels = frozenset(state.scopes)
             draft.before = state.row
         else:
+            draft.conceal(state.scopes)
             history = histories.get(draft.mutation.key, ()) if state.position > draft.origin.cursor else ()
             draft.merge_into(state.row, history)
 
@@ -69,26 +71,18 @@ def _without_record(draft: Draft, state: log.State | None) -> None:
         draft.verdict = Verdict.DUPLICATE
     elif state is None:
         draft.create()
-        if draft.after is not None and not _may_touch(draft, draft.after):
-            draft.refuse(Violation("read_only", f"{draft.entity.title} records are made by the server alone."))
     elif draft.mutation.operation is Operation.CREATED and state.author == draft.origin.actor.user_id:
         draft.verdict = Verdict.DUPLICATE  # its answer was lost, and somebody deleted the record meanwhile
     else:
         draft.refuse(Violation(DELETED_MEANWHILE, "This record was deleted meanwhile; an edit does not bring it back."))
 
 
-def _may_touch(draft: Draft, row: Row) -> bool:
-    """Say whether a record is the user's, where records belong to one user."""
-    owner = draft.entity.owner
-    return owner is None or bool(row[owner] == draft.origin.actor.user_id)
-
-
-def _anothers(draft: Draft) -> None:
-    """Treat a record of another user as one that is not there; nothing of it is shown."""
+def _not_theirs(draft: Draft) -> None:
+    """Treat a record that its author cannot see as one that is not there; nothing of it is shown."""
     if draft.deletes:
         draft.verdict = Verdict.DUPLICATE
     else:
-        draft.refuse(Violation("read_only", f"This {draft.entity.title.lower()} belongs to somebody else."))
+        draft.refuse(not_theirs(draft))
 
 
 DELETED_MEANWHILE = "deleted_meanwhile"

@@ -16,6 +16,7 @@ from typing import Final
 from erp_core.catalogue import BY_NAME
 from erp_core.values import Plain, Row
 from sync_server.engine.draft import Draft
+from sync_server.engine.entitlements import hidden_fields
 from sync_server.store import log, rows
 from sync_server.store.database import Connection
 from sync_server.store.unit_of_work import SERVER, act_as_server
@@ -30,6 +31,8 @@ _SUGGESTIONS: Final[Mapping[str, str]] = {
     "refused_together": "Correct the record it belongs to and send both again.",
     "read_only": "Ask the office to change it.",
     "locked": "Ask for an amendment.",
+    "not_allowed": "Ask your manager, or discard it.",
+    "out_of_scope": "Ask your manager, or discard it.",
 }
 
 
@@ -94,10 +97,12 @@ def _shortened(sentence: str) -> str:
 
 
 def plain_row(draft: Draft, row: Row | None) -> Mapping[str, Plain] | None:
-    """Give a row of the draft's entity in its plain form, as phones see it."""
+    """Give a row of the draft's entity in its plain form, as its author sees it."""
     if row is None:
         return None
+    hidden = hidden_fields(draft.entity, draft.origin.entitled.mask(draft.entity, draft.labels))
     return {
         field.name: None if row[field.name] is None else field.type.plain(row[field.name])
         for field in draft.entity.all_fields
+        if field.name not in hidden
     }

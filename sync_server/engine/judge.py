@@ -16,7 +16,8 @@ from conflict.mutation import Key, Mutation, group
 from erp_core.catalogue import BY_NAME, ORDER
 from erp_core.language import Derivation, Entity, Field, Kind, Phone, Violation, World
 from erp_core.values import Row
-from sync_server.engine.draft import Draft, Verdict
+from sync_server.engine.access import assign, refusals, told, unknown_reference
+from sync_server.engine.draft import Channel, Draft, Verdict
 from sync_server.engine.holders import in_use
 from sync_server.engine.world import LoadedWorld
 
@@ -61,7 +62,7 @@ def _keep_what_is_named(together: Sequence[Draft], world: LoadedWorld, going_too
     for draft in together:
         staying = [key for key in going_too.get(draft.mutation.key, ()) if world.holds(key)]
         if staying and draft.writes:
-            draft.refuse(in_use(staying[0]))
+            draft.refuse(in_use(staying[0], f" ({staying[0][1]})"))
             _refuse_with(together, draft, world)
             return True
     return False
@@ -90,6 +91,7 @@ def _groups(drafts: Sequence[Draft]) -> Sequence[Sequence[Draft]]:
 def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None:
     """Judge each draft of a group; give the first one that must be refused."""
     for draft in together:
+        assign(draft)
         if not draft.faults and draft.after is not None and draft.verdict is not Verdict.DUPLICATE:
             draft.faults.extend(_by_field(draft.entity, draft.after, draft.before))
             derive = derivation_of(draft.entity)
@@ -128,12 +130,19 @@ def judge(draft: Draft, world: World) -> list[Violation]:
 
     Rules of the trade run only on a row whose fields and references are right by themselves: they may rely on it.
     """
-    if draft.entity.phone is not Phone.BOTH:
+    if draft.origin.channel is Channel.PHONE and draft.entity.phone is not Phone.BOTH:
         return [
             Violation("read_only", f"{draft.entity.title} records are kept by the office; a phone cannot change them.")
         ]
     if draft.faults:
         return list(draft.faults)
+    forbidden = refusals(draft, world)
+    if forbidden:
+        return forbidden
+    return told(draft, _by_the_trade(draft, world), world)
+
+
+def _by_the_trade(draft: Draft, world: World) -> list[Violation]:
     if draft.after is None:
         assert draft.before is not None
         before = draft.before
@@ -215,5 +224,4 @@ def _by_reference(entity: Entity, after: Row, world: World) -> Iterator[Violatio
     for field, target in entity.references:
         named = after[field.name]
         if named is not None and world.get(target, named) is None:
-            sentence = f"{field.name} names a {BY_NAME[target].title.lower()} that does not exist (any more)."
-            yield Violation("unknown_reference", sentence, (field.name,))
+            yield unknown_reference(field.name, target)

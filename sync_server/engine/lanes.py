@@ -18,6 +18,7 @@ from typing import Final
 from conflict.mutation import Key
 from sync_server.engine.draft import Submission
 from sync_server.engine.push import Answer, PushAnswer, PushRequest, push, push_together
+from sync_server.engine.standing import Standings
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
 from sync_server.store.unit_of_work import Busy, unit_of_work
@@ -55,14 +56,15 @@ class _Lane:
 class Lanes:
     """One lane per organisation with a push under way."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, standings: Standings) -> None:
         self._database = database
+        self._standings = standings
         self._lanes: dict[str, _Lane] = {}
 
     async def push(self, actor: Actor, request: PushRequest) -> PushAnswer:
         """Apply a push, together with others if they are waiting. Raises what `push` raises, and `TooManyWaiting`."""
         if len(request.mutations) > SMALL_PUSH_MAX:
-            return await push(self._database, actor, request)
+            return await push(self._database, self._standings, actor, request)
         lane = self._lanes.setdefault(actor.org_id, _Lane())
         if len(lane.waiting) >= WAITING_MAX:
             raise TooManyWaiting
@@ -87,7 +89,7 @@ class Lanes:
         """Apply pushes in one transaction. False: it failed as a whole, and nobody was answered."""
 
         async def work(connection: Connection) -> Sequence[Answer]:
-            return await push_together(connection, org_id, [one.submission for one in together])
+            return await push_together(connection, self._standings, org_id, [one.submission for one in together])
 
         transaction = asyncio.create_task(unit_of_work(self._database, work))
         await asyncio.wait({transaction})
@@ -98,7 +100,7 @@ class Lanes:
         return True
 
     async def _singly(self, together: list[_Waiting]) -> None:
-        pushes = (push(self._database, one.submission.actor, one.request) for one in together)
+        pushes = (push(self._database, self._standings, one.submission.actor, one.request) for one in together)
         for one, answer in zip(together, await asyncio.gather(*pushes, return_exceptions=True), strict=True):
             _answer(one, answer)
 

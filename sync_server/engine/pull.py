@@ -1,35 +1,38 @@
-"""Pull: what a replica must hear to be where the organisation is now.
+"""Pull: what a replica must hear to be where the organisation is now, as far as its user may see it.
 
-Owns: which records of which tables are sent, as which list, at which position.
-Must not know: HTTP, change-set JSON (payloads pass through unread), SQL.
-Invariant: an answer is one point in time, complete for its cursor, each id once per table, and a record that the replica
-may already hold is never in `created` (tests/integration/test_pull.py, tests/acceptance/test_watermelondb.py).
+Owns: which way a replica goes on, and the everyday answer: a small delta from memory.
+Must not know: HTTP, change-set JSON (payloads pass through unread unless fields must be blanked), SQL.
+Invariant: an answer is one point in time, complete for its cursor, each id once per table; whatever is in it was the user's to
+see at that point; and a record that the replica may already hold is never in `created` (tests/integration/test_pull.py,
+tests/integration/test_scopes.py, tests/acceptance/test_watermelondb.py).
 
-Two paths. A small delta, the everyday case, is one statement and an answer in memory. Everything else (first sync,
-replacement, migration, a phone that was away for months) is spooled: copied inside one snapshot into files at the
-database's pace, and followed from there at the phone's pace.
+Two paths. A small delta is one statement and an answer in memory. Everything else (first sync, replacement, migration, a
+phone that was away for months, scopes that were given or taken) is spooled: engine/spooling.py.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from erp_core.catalogue import BY_TABLE
 from sync_server.engine.cursor import Course, course
-from sync_server.engine.scope import scopes_of, shared_by_all
+from sync_server.engine.entitlements import Holds, View, full_mask, hidden_fields, view_of
+from sync_server.engine.standing import Standing, Standings
 from sync_server.store import clock as clocks
 from sync_server.store import feed
 from sync_server.store.actor import Actor
 from sync_server.store.clock import Clock
 from sync_server.store.database import Connection, Database
-from sync_server.store.feed import Listing, Moved, Which
-from sync_server.store.spool import Spool, SpoolRoom
+from sync_server.store.feed import Asked, Candidate, Reader
+from sync_server.store.unit_of_work import Busy
 
 SMALL_DELTA_MAX: Final = 2_000
 """Positions between cursor and clock up to which a delta is answered from memory: about 1.5 MB of payloads."""
+
+ATTEMPTS_MAX: Final = 5
+"""How often a pull begins anew because somebody's rights changed while it was reading; each takes a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,24 @@ class PullRequest:
     tables: tuple[str, ...]
     new_tables: frozenset[str] = frozenset()
     new_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def migrates(self) -> bool:
+        return bool(self.new_tables or self.new_columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A record that a replica must hear of. `payload` None: it is gone, or no longer the user's to see.
+
+    `new`: the replica cannot have it yet. `blanks`: fields of it that the user does not see.
+    """
+
+    table: str
+    id: str
+    payload: str | None
+    new: bool
+    blanks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +73,67 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
-class SpooledTable:
-    """One table of a spooled answer: per list, the pieces to send one after the other."""
-
-    table: str
-    created: tuple[Spool, ...] = ()
-    updated: tuple[Spool, ...] = ()
-    deleted: tuple[Spool, ...] = ()
-    corrections: tuple[Moved, ...] = ()
+class TooMuch:
+    """The answer does not fit into memory, or needs more than the records that moved: it must be spooled."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spooled:
-    """An answer on its way through files; `replaces`: what the replica holds besides is to go."""
-
-    cursor: int
-    replaces: bool
-    tables: tuple[SpooledTable, ...]
+class RightsChanged:
+    """Somebody's rights changed between two statements: begin anew."""
 
 
-async def pull(database: Database, room: SpoolRoom, actor: Actor, request: PullRequest) -> Delta | Spooled:
-    """Answer a pull. Raises `cursor.FromTheFuture`.
+Attempt: TypeAlias = Delta | TooMuch | RightsChanged
+
+Views: TypeAlias = Mapping[str, View]
+"""Table -> how much of it the user sees."""
+
+
+async def pull_delta(database: Database, standings: Standings, actor: Actor, request: PullRequest) -> Delta | None:
+    """Answer a pull from memory; None if it must be spooled. Raises `cursor.FromTheFuture`, `Busy`.
 
     Cost: one look-up if nothing changed; one statement more for a small delta, whatever the organisation's size.
     """
-    reader = feed.Reader(actor.org_id, actor.user_id, scopes_of(actor))
-    async with database.acquire() as connection:
-        clock, way = await _orient(connection, actor.org_id, request.cursor)
-        migrates = bool(request.new_tables or request.new_columns)
-        if way is Course.INCREMENTAL and not migrates and request.cursor is not None:
-            if request.cursor == clock.position:
-                return Delta(clock.position, request.tables)
-            if clock.position - request.cursor <= SMALL_DELTA_MAX:
-                now, moved = await feed.read_delta(connection, reader, request.tables, request.cursor)
-                if (now.epoch, now.floor) == (clock.epoch, clock.floor):
-                    return Delta(now.position, request.tables, tuple(moved))
-                # Between the two statements tombstones were purged or history was cut: one snapshot must decide anew.
-    return await _spool(database, room, reader, request)
+    for _ in range(ATTEMPTS_MAX):
+        async with database.acquire() as connection:
+            attempt = await _attempt(database, connection, standings, actor, request)
+        match attempt:
+            case Delta():
+                return attempt
+            case TooMuch():
+                return None
+    raise Busy
 
 
-async def _orient(connection: Connection, org_id: str, cursor: int | None) -> tuple[Clock, Course]:
+async def _attempt(
+    database: Database, connection: Connection, standings: Standings, actor: Actor, request: PullRequest
+) -> Attempt:
+    clock, way = await orient(connection, actor.org_id, request.cursor)
+    standing = await standings.settle(database, connection, actor, clock.rights)
+    if standing.rights != clock.rights:
+        return RightsChanged()
+    cursor = request.cursor
+    if way is not Course.INCREMENTAL or request.migrates or cursor is None or _since(standing) > cursor:
+        return TooMuch()
+    if cursor == clock.position:
+        return Delta(cursor, request.tables)
+    if clock.position - cursor > SMALL_DELTA_MAX:
+        return TooMuch()
+    reader, views = Reader(actor.org_id, actor.user_id), views_of(request.tables, standing.entitled.holds)
+    now, candidates = await feed.read_delta(connection, reader, _asked(views), cursor)
+    if (now.epoch, now.floor) != (clock.epoch, clock.floor) or not standing.counts(now.rights):
+        # Between the two statements tombstones were purged, history was cut or rights changed: all must be decided anew.
+        return RightsChanged()
+    moved = await _shown(connection, reader, views, candidates, cursor)
+    return Delta(now.position, request.tables, moved)
+
+
+def _since(standing: Standing) -> int:
+    assert standing.since is not None
+    return standing.since
+
+
+async def orient(connection: Connection, org_id: str, cursor: int | None) -> tuple[Clock, Course]:
+    """Read the clock and decide how a replica at `cursor` goes on. Raises `cursor.FromTheFuture`."""
     clock = await clocks.read_clock(connection, org_id)
     forks: Sequence[tuple[int, int]] = ()
     if cursor and cursor >> clocks.SEQ_BITS != clock.epoch:
@@ -99,107 +141,81 @@ async def _orient(connection: Connection, org_id: str, cursor: int | None) -> tu
     return clock, course(cursor, clock, forks)
 
 
-# --- Spooled answers --------------------------------------------------------------------------------------------------
+def views_of(tables: Iterable[str], holds: Holds) -> Views:
+    """Say how much of each of `tables` these holds show."""
+    return {table: view_of(BY_TABLE[table], holds) for table in tables}
 
 
-async def _spool(database: Database, room: SpoolRoom, reader: feed.Reader, request: PullRequest) -> Spooled:
-    """Start copying in the background and answer as soon as the snapshot is taken and the pieces are known."""
-    planned: asyncio.Future[Spooled] = asyncio.get_running_loop().create_future()
-
-    def ended(filling: asyncio.Task[None]) -> None:
-        # Once the plan is out, whoever follows the spools hears of a failure from them.
-        failure = filling.exception()
-        if failure is not None and not planned.done():
-            planned.set_exception(failure)
-
-    database.in_background(_fill(database, room, reader, request, planned)).add_done_callback(ended)
-    return await planned
+def _asked(views: Views) -> Asked:
+    whole = [table for table, view in views.items() if view.whole]
+    scopes = {scope for view in views.values() if not view.whole for scope in view.masks}
+    return Asked(list(views), whole, sorted(scopes))
 
 
-async def _fill(
-    database: Database,
-    room: SpoolRoom,
-    reader: feed.Reader,
-    request: PullRequest,
-    planned: asyncio.Future[Spooled],
-) -> None:
-    jobs: list[tuple[Listing, Spool]] = []
-    try:
-        async with room.copying, database.snapshot() as connection:
-            clock, way = await _orient(connection, reader.org_id, request.cursor)
-            planning = _Planning(connection, room, reader, request, way, jobs)
-            tables = await planning.tables()
-            planned.set_result(Spooled(clock.position, way is Course.REPLACEMENT, tables))
-            await feed.take_your_time(connection)
-            for listing, spool in jobs:
-                await feed.copy_listing(connection, reader, listing, spool.write)
-                await spool.finish()
-    finally:
-        for _, spool in jobs:
-            spool.fail()
+# --- What of a delta is shown -----------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Planning:
-    """Decides the pieces of a spooled answer; `jobs` gets those that must be copied from the database."""
-
-    connection: Connection
-    room: SpoolRoom
-    reader: feed.Reader
-    request: PullRequest
-    way: Course
-    jobs: list[tuple[Listing, Spool]]
-
-    async def tables(self) -> tuple[SpooledTable, ...]:
-        whole = [t for t in self.request.tables if self.way is not Course.INCREMENTAL or t in self.request.new_tables]
-        shared = [t for t in whole if shared_by_all(BY_TABLE[t])]
-        versions = await feed.read_versions(self.connection, self.reader.org_id, shared) if shared else {}
-        corrected = await self._corrections([t for t in self.request.tables if t not in whole])
-        return tuple(
-            self._whole(table, versions.get(table)) if table in whole else self._since(table, corrected.get(table, ()))
-            for table in self.request.tables
-        )
-
-    def _whole(self, table: str, version: str | None) -> SpooledTable:
-        if version is None:
-            spool, fill = self.room.nameless(), True
-        else:
-            spool, fill = self.room.named(self.reader.org_id, table, version)
-        if fill:
-            self.jobs.append((Listing(table, Which.ALL), spool))
-        # A replica that is replaced may hold the record, even deleted: only `updated` never resurrects it.
-        if self.way is Course.REPLACEMENT:
-            return SpooledTable(table, updated=(spool,))
-        return SpooledTable(table, created=(spool,))
-
-    def _since(self, table: str, corrections: tuple[Moved, ...]) -> SpooledTable:
-        without = tuple(moved.id for moved in corrections)
-        columns = self.request.new_columns.get(table, ())
-        return SpooledTable(
-            table,
-            created=(self._list(table, Which.CREATED, without),),
-            updated=(self._list(table, Which.UPDATED, without, columns),),
-            deleted=(self._list(table, Which.DELETED, without),),
-            corrections=corrections,
-        )
-
-    def _list(self, table: str, which: Which, without: tuple[str, ...], or_with: tuple[str, ...] = ()) -> Spool:
-        assert self.request.cursor is not None
-        spool = self.room.nameless()
-        self.jobs.append((Listing(table, which, self.request.cursor, without, or_with), spool))
-        return spool
-
-    async def _corrections(self, tables: Sequence[str]) -> Mapping[str, tuple[Moved, ...]]:
-        if not tables or self.request.cursor is None:
-            return {}
-        corrected: dict[str, tuple[Moved, ...]] = {}
-        for moved in await feed.read_corrections(self.connection, self.reader, tables, self.request.cursor):
-            corrected[moved.table] = (*corrected.get(moved.table, ()), moved)
-        return corrected
+async def _shown(
+    connection: Connection, reader: Reader, views: Views, candidates: Iterable[Candidate], cursor: int
+) -> list[Moved]:
+    """Decide about each candidate; a second statement only if the labels of one changed since the cursor."""
+    listed = list(candidates)
+    doubtful = {
+        c.key: (*c.scopes, *c.past)
+        for c in listed
+        if c.scopes is not None and c.past is not None and _turned(c, cursor)
+    }
+    carried = await feed.read_labels_at(connection, reader.org_id, doubtful, cursor) if doubtful else {}
+    return [
+        moved
+        for candidate in listed
+        if (moved := decide(views[candidate.table], candidate, reader, cursor, carried.get(candidate.key, ())))
+        is not None
+    ]
 
 
-async def pieces(spools: Sequence[Spool]) -> AsyncIterator[bytes]:
-    """Give the bytes of `spools` one after the other. Raises `spool.Broken`."""
-    for spool in spools:
-        async for chunk in spool.chunks():
-            yield chunk
+def _turned(candidate: Candidate, cursor: int) -> bool:
+    """Say whether a record's labels at the cursor may have been others than now, and are not simply none yet."""
+    if candidate.relabelled <= cursor:
+        return False
+    return candidate.created_position <= cursor or bool(candidate.past)
+
+
+def decide(view: View, candidate: Candidate, reader: Reader, cursor: int, carried: Sequence[str]) -> Moved | None:
+    """Decide what a replica at `cursor` hears of a record; None: nothing, it is not the user's and never was.
+
+    `carried`: the labels of scopes that it carried at the cursor, where they may have been others than now.
+    """
+    if candidate.revive is not None:
+        return sent_again(view, candidate)
+    own_and_new = candidate.author == reader.user_id and candidate.created_position > cursor
+    if candidate.scopes is None:
+        new = candidate.created_position > cursor and not own_and_new
+        return Moved(candidate.table, candidate.id, candidate.payload, new)
+    now = view.mask(candidate.scopes) if candidate.payload is not None else 0
+    then = _seen_then(view, candidate, cursor, carried)
+    if now:
+        blanks = hidden_fields(view.entity, now)
+        return Moved(candidate.table, candidate.id, candidate.payload, not then and not own_and_new, blanks)
+    return Moved(candidate.table, candidate.id, None, new=False) if then else None
+
+
+def _seen_then(view: View, candidate: Candidate, cursor: int, carried: Sequence[str]) -> bool:
+    assert candidate.scopes is not None
+    assert candidate.past is not None
+    if candidate.relabelled <= cursor:
+        return bool(view.mask(candidate.scopes))
+    # `org` and `branch` have no intervals: who carries them carried them from the first.
+    always = [label for label in (*candidate.scopes, *candidate.past) if label in ("org", "branch")]
+    was_there = candidate.created_position <= cursor or bool(candidate.past)
+    return bool(view.mask(carried)) or (was_there and bool(view.mask(always)))
+
+
+def sent_again(view: View, candidate: Candidate) -> Moved:
+    """Decide about a record that a device holds otherwise than the server: as it is now, or that it is not the user's."""
+    seen = full_mask(view.entity) if candidate.scopes is None else view.mask(candidate.scopes)
+    if candidate.payload is None or not seen:
+        return Moved(candidate.table, candidate.id, None, new=False)
+    return Moved(
+        candidate.table, candidate.id, candidate.payload, bool(candidate.revive), hidden_fields(view.entity, seen)
+    )

@@ -29,9 +29,10 @@ from sync_server.engine.draft import Draft, Submission, Verdict
 from sync_server.engine.holding import DELETED_MEANWHILE
 from sync_server.engine.inbox import file_issues
 from sync_server.engine.quarantine import POISON, find_poison
+from sync_server.engine.standing import Standings
 from sync_server.store import log
 from sync_server.store.actor import Actor
-from sync_server.store.clock import NEVER_TICKED
+from sync_server.store.clock import NEVER_TICKED, read_clock
 from sync_server.store.database import Connection, Database
 from sync_server.store.unit_of_work import unit_of_work
 
@@ -77,7 +78,7 @@ Answer: TypeAlias = PushAnswer | Conflict | FromTheFuture
 """What becomes of a push that shares a transaction: its answer, or what its caller is to raise."""
 
 
-async def push(database: Database, actor: Actor, request: PushRequest) -> PushAnswer:
+async def push(database: Database, standings: Standings, actor: Actor, request: PushRequest) -> PushAnswer:
     """Apply a push in a transaction of its own.
 
     Raises `Conflict`, `cursor.FromTheFuture`, `unit_of_work.Busy`; then nothing was applied.
@@ -85,11 +86,13 @@ async def push(database: Database, actor: Actor, request: PushRequest) -> PushAn
     submission = request.submission(actor)
 
     async def work(connection: Connection) -> Answer:
-        return (await push_together(connection, actor.org_id, [submission]))[0]
+        return (await push_together(connection, standings, actor.org_id, [submission]))[0]
 
     async def careful_work(connection: Connection) -> Answer:
-        careful = replace(submission, poison=await find_poison(connection, submission))
-        return (await push_together(connection, actor.org_id, [careful]))[0]
+        rights = (await read_clock(connection, actor.org_id)).rights
+        (entitled,) = await _entitled(connection, standings, [submission], rights)
+        careful = replace(submission, poison=await find_poison(connection, entitled, rights))
+        return (await push_together(connection, standings, actor.org_id, [careful]))[0]
 
     try:
         answer = await unit_of_work(database, work)
@@ -100,7 +103,9 @@ async def push(database: Database, actor: Actor, request: PushRequest) -> PushAn
     return answer
 
 
-async def push_together(connection: Connection, org_id: str, submissions: Sequence[Submission]) -> Sequence[Answer]:
+async def push_together(
+    connection: Connection, standings: Standings, org_id: str, submissions: Sequence[Submission]
+) -> Sequence[Answer]:
     """Apply pushes of one organisation inside the caller's transaction; answer each, in their order.
 
     No record may be in two of them. Of a push that is answered with an exception nothing is applied.
@@ -108,6 +113,7 @@ async def push_together(connection: Connection, org_id: str, submissions: Sequen
     """
     claims = await log.claim_receipts(connection, org_id, [_receipt(one) for one in submissions])
     clock = NEVER_TICKED.position if claims.position is None else claims.position
+    submissions = await _entitled(connection, standings, submissions, claims.rights)
     answers: dict[Submission, Answer] = {}
     fresh = []
     for one in submissions:
@@ -117,10 +123,24 @@ async def push_together(connection: Connection, org_id: str, submissions: Sequen
             answers[one] = FromTheFuture()  # believed, it would hide every clash
         else:
             fresh.append(one)
-    drafts = dict(zip(fresh, await apply(connection, org_id, fresh, must_resolve=_must_resolve), strict=True))
+    drafts = dict(zip(fresh, await _apply(connection, org_id, fresh, claims.rights), strict=True))
     answers |= {one: _answer(one, drafts[one]) for one in fresh}
     await _settle(connection, org_id, drafts, answers)
     return [answers[one] for one in submissions]
+
+
+async def _apply(
+    connection: Connection, org_id: str, fresh: Sequence[Submission], rights: int
+) -> Sequence[Sequence[Draft]]:
+    return await apply(connection, org_id, fresh, rights=rights, must_resolve=_must_resolve)
+
+
+async def _entitled(
+    connection: Connection, standings: Standings, submissions: Sequence[Submission], rights: int
+) -> Sequence[Submission]:
+    """Give the submissions with what their actors may do now. Cost: nothing for those whose standing is remembered."""
+    standing = {one.actor: await standings.read(connection, one.actor, rights) for one in submissions}
+    return [replace(one, entitled=standing[one.actor].entitled) for one in submissions]
 
 
 def _receipt(submission: Submission) -> log.Receipt:

@@ -41,13 +41,17 @@ connections and time limits, which are nobody's fault."""
 log = structlog.get_logger(__name__)
 
 
-async def find_poison(connection: Connection, submission: Submission) -> frozenset[Key]:
-    """Try each mutation alone and undo it; name the records that fail. Cost: a few statements per mutation."""
+async def find_poison(connection: Connection, submission: Submission, rights: int) -> frozenset[Key]:
+    """Try each mutation alone and undo it; name the records that fail. Cost: a few statements per mutation.
+
+    `rights`: the clock's, under which the submission was entitled.
+    """
     poison = set()
     for mutation in submission.mutations:
         try:
             async with trial(connection):
-                await apply(connection, submission.actor.org_id, [replace(submission, mutations=[mutation])])
+                alone = replace(submission, mutations=[mutation])
+                await apply(connection, submission.actor.org_id, [alone], rights=rights)
         except POISON as failure:
             if isinstance(failure, asyncpg.PostgresError):
                 failure.detail = None  # "Failing row contains …": business data stays out of the log

@@ -18,11 +18,13 @@ SEQ_BITS = 40
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The newest position given, and the floor below which tombstones are gone."""
+    """The newest position given, the floor below which tombstones are gone, and the newest position at which somebody's
+    rights may have changed."""
 
     epoch: int
     seq: int
     floor: int
+    rights: int = 0
 
     @property
     def position(self) -> int:
@@ -35,8 +37,8 @@ NEVER_TICKED = Clock(epoch=2, seq=0, floor=0)
 
 async def read_clock(connection: Connection, org_id: str) -> Clock:
     """Read the clock of `org_id`. Cost: one look-up by primary key."""
-    row = await connection.fetchrow("SELECT epoch, seq, floor FROM org_clock WHERE org_id = $1", org_id)
-    return NEVER_TICKED if row is None else Clock(row["epoch"], row["seq"], row["floor"])
+    row = await connection.fetchrow("SELECT epoch, seq, floor, rights FROM org_clock WHERE org_id = $1", org_id)
+    return NEVER_TICKED if row is None else Clock(*row)
 
 
 async def read_forks(connection: Connection, org_id: str) -> Sequence[tuple[int, int]]:

@@ -25,12 +25,13 @@ Key: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A record as the feed holds it: its newest position, who created it and when, and its row (None: deleted)."""
+    """A record as the feed holds it: its newest position, who created it and when, its row (None: deleted), its labels."""
 
     position: int
     created_position: int
     author: str | None
     row: Row | None
+    scopes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _restorer(kind: ValueType) -> Callable[[Plain], Value] | None:
 _STATES: Final = """
 SELECT f.* FROM unnest($2::text[], $3::text[]) AS asked(entity, id)
 CROSS JOIN LATERAL (
-  SELECT f.entity, f.id, f.position, f.created_position, f.author, f.payload
+  SELECT f.entity, f.id, f.position, f.created_position, f.author, f.scopes, f.payload
   FROM feed f WHERE f.org_id = $1 AND f.entity = asked.entity AND f.id = asked.id OFFSET 0
 ) f
 """
@@ -92,7 +93,7 @@ async def read_states(connection: Connection, org_id: str, keys: Collection[Key]
 def _state(row: Mapping[str, Any]) -> State:
     payload = row["payload"]
     held = None if payload is None else read_payload(BY_TABLE[row["entity"]], payload)
-    return State(row["position"], row["created_position"], row["author"], held)
+    return State(row["position"], row["created_position"], row["author"], held, row["scopes"])
 
 
 HISTORY_MAX: Final = 500
@@ -174,10 +175,12 @@ Receipt: TypeAlias = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """`earlier`: the answers that repeated pushes got the first time; `position`: the clock, None before any change."""
+    """`earlier`: the answers that repeated pushes got the first time; `position`: the clock, None before any change;
+    `rights`: the newest position at which somebody's rights may have changed."""
 
     earlier: Mapping[Receipt, Mapping[str, Sequence[str]]]
     position: int | None
+    rights: int = 0
 
 
 async def claim_receipts(connection: Connection, org_id: str, receipts: Sequence[Receipt]) -> Claims:
@@ -191,22 +194,24 @@ async def claim_receipts(connection: Connection, org_id: str, receipts: Sequence
         "INSERT INTO push_receipt (org_id, user_id, digest, answer)"
         " SELECT $1, t.user_id, t.digest, '{}' FROM unnest($2::text[], $3::bytea[]) AS t(user_id, digest)"
         " ORDER BY t.digest ON CONFLICT DO NOTHING RETURNING user_id, digest,"
-        " (SELECT (k.epoch::bigint << 40) + k.seq FROM org_clock k WHERE k.org_id = $1) AS position",
+        " (SELECT (k.epoch::bigint << 40) + k.seq FROM org_clock k WHERE k.org_id = $1) AS position,"
+        " (SELECT k.rights FROM org_clock k WHERE k.org_id = $1) AS rights",
         org_id,
         users,
         digests,
     )
     repeated = set(receipts) - {(row["user_id"], row["digest"]) for row in claimed}
     position = claimed[0]["position"] if claimed else None
+    rights = (claimed[0]["rights"] or 0) if claimed else 0
     if not repeated:
-        return Claims({}, position)
+        return Claims({}, position, rights)
     found = await connection.fetch(
         "SELECT user_id, digest, answer FROM push_receipt WHERE org_id = $1 AND digest = ANY($2)",
         org_id,
         [digest for _, digest in repeated],
     )
     answers = {(row["user_id"], row["digest"]): orjson.loads(row["answer"]) for row in found}
-    return Claims({receipt: answers[receipt] for receipt in repeated}, position)
+    return Claims({receipt: answers[receipt] for receipt in repeated}, position, rights)
 
 
 async def keep_receipt(

@@ -26,7 +26,13 @@ _Result = TypeVar("_Result")
 ATTEMPTS_MAX: Final = 6
 """With full jitter up to 2^n · 5 ms the last attempt starts within about 0.3 s: longer waits are the client's to make."""
 
+
+class Outdated(Exception):
+    """What a unit decided on has changed before it could write: it must decide anew."""
+
+
 LOST_RACES: Final = (
+    Outdated,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
     asyncpg.SerializationError,

@@ -14,8 +14,9 @@ import orjson
 from aiohttp import web
 
 from sync_server.engine import cursor as cursors
-from sync_server.engine.pull import PullRequest, Spooled, pieces, pull
+from sync_server.engine.pull import PullRequest
 from sync_server.engine.push import Conflict, PushRequest
+from sync_server.engine.spooling import Spooled, pieces, pull
 from sync_server.web import keys
 from sync_server.web.answers import send_json, stream_json
 from sync_server.web.bodies import read_body
@@ -31,8 +32,9 @@ async def get_sync(request: web.Request) -> web.StreamResponse:
     """Pull: GET /api/v1/sync?last_pulled_at=&schema_version=&migration=."""
     asked = pulling.read_pull(request.query)
     wanted = PullRequest(asked.cursor, asked.tables, asked.new_tables, asked.new_columns)
+    app = request.app
     try:
-        answer = await pull(request.app[keys.DATABASE], request.app[keys.SPOOLS], request[keys.ACTOR], wanted)
+        answer = await pull(app[keys.DATABASE], app[keys.SPOOLS], app[keys.STANDINGS], request[keys.ACTOR], wanted)
     except cursors.FromTheFuture:
         raise Problem("cursor_from_future", FROM_THE_FUTURE) from None
     if isinstance(answer, Spooled):

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+import orjson
+
 from erp_core.catalogue import BY_TABLE, SYNCED, synced_at
 from sync_server.wire.problems import Problem
 from sync_server.wire.strict_json import loads
@@ -110,7 +112,8 @@ def _listed(name: Any, allowed: Iterable[str], what: str) -> str:
 
 
 class MovedRecord(Protocol):
-    """A record to tell a replica of (`payload` None: it is gone; `new`: the replica cannot have it)."""
+    """A record to tell a replica of (`payload` None: it is gone; `new`: the replica cannot have it; `blanks`: fields of it
+    that the user does not see)."""
 
     @property
     def table(self) -> str: ...
@@ -120,6 +123,8 @@ class MovedRecord(Protocol):
     def payload(self) -> str | None: ...
     @property
     def new(self) -> bool: ...
+    @property
+    def blanks(self) -> frozenset[str]: ...
 
 
 def write_delta(timestamp: int, tables: Iterable[str], moved: Iterable[MovedRecord]) -> bytes:
@@ -130,14 +135,22 @@ def write_delta(timestamp: int, tables: Iterable[str], moved: Iterable[MovedReco
         if record.payload is None:
             deleted.append(f'"{record.id}"')  # a safe id has nothing to escape
         elif record.new:
-            created.append(record.payload)
+            created.append(_shown(record))
         else:
-            updated.append(record.payload)
+            updated.append(_shown(record))
     shown = ",".join(
         f'"{table}":{{"created":[{",".join(created)}],"updated":[{",".join(updated)}],"deleted":[{",".join(deleted)}]}}'
         for table, (created, updated, deleted) in lists.items()
     )
     return f'{{"changes":{{{shown}}},"timestamp":{timestamp}}}'.encode()
+
+
+def _shown(record: MovedRecord) -> str:
+    """Write a record as the user sees it. A hidden field is sent as null, so that a device forgets what it held of it."""
+    if not record.blanks:
+        return str(record.payload)
+    document = orjson.loads(str(record.payload))
+    return orjson.dumps(document | dict.fromkeys(record.blanks)).decode()
 
 
 def write_kept_back(kept_back: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -164,10 +177,10 @@ async def stream_changes(timestamp: int, tables: Iterable[StreamedTable], *, rep
         gone = [r for r in table.corrections if r.payload is None]
         back = [r for r in table.corrections if r.payload is not None and r.new]
         other = [r for r in table.corrections if r.payload is not None and not r.new]
-        async for piece in _elements(table.created, (str(r.payload) for r in back)):
+        async for piece in _elements(table.created, (_shown(r) for r in back)):
             yield piece
         yield b'],"updated":['
-        async for piece in _elements(table.updated, (str(r.payload) for r in other)):
+        async for piece in _elements(table.updated, (_shown(r) for r in other)):
             yield piece
         yield b'],"deleted":['
         async for piece in _elements(table.deleted, (f'"{r.id}"' for r in gone)):

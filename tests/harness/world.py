@@ -9,9 +9,10 @@ Invariant: `truth` is read by plain SQL and turned into wire form here, sharing 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,10 +21,14 @@ from typing import Any
 
 import asyncpg
 
+from erp_core.access import CODES
 from mobile.replica import Replica, Transport, read_schema
-from sync_server.engine.pull import PullRequest, Spooled, pieces, pull
+from sync_server.engine.pull import PullRequest
 from sync_server.engine.push import PushRequest, push
+from sync_server.engine.spooling import Spooled, pieces, pull
+from sync_server.engine.standing import Standings
 from sync_server.store.actor import Actor
+from sync_server.store.clock import read_clock
 from sync_server.store.database import Database
 from sync_server.store.spool import SpoolRoom
 from sync_server.wire import pulling
@@ -32,7 +37,11 @@ from sync_server.wire.schema import schema_document
 
 ORG = "org_a"
 OTHER_ORG = "org_b"
+USERS = ("agent1", "agent2", "agent3", "agent4", "someone", "reader")
+"""Who is there from the first, with every code of the house: tests of anything but rights need not think of them."""
 Changes = Mapping[str, Mapping[str, list[Any]]]
+
+_GRANTS = itertools.count(1)
 
 _REFERENCE_ROWS = """
 INSERT INTO organisations (org_id, id, legal_name) VALUES ('{org}', '{org}', 'House {org}');
@@ -42,6 +51,8 @@ INSERT INTO units (org_id, id, code, name, dimension, factor_to_base) VALUES
   ('{org}', 'kg', 'kg', 'Kilogram', 'mass', 1), ('{org}', 'candy', 'candy', 'Candy', 'mass', 355.62);
 INSERT INTO commodities (org_id, id, name, category, hsn, base_unit_id, trade_unit_id, rate_unit_id, gst_rate_pct)
   VALUES ('{org}', 'lint', 'Cotton lint', 'lint', '5201', 'kg', 'candy', 'candy', 5);
+SELECT found_roles('{org}');
+INSERT INTO roles (org_id, id, title, codes) VALUES ('{org}', 'everything', 'Everything', '{codes}');
 """
 
 
@@ -75,13 +86,48 @@ class House:
     database: Database
     room: SpoolRoom
     org_id: str = ORG
+    standings: Standings = field(default_factory=Standings)
 
     @classmethod
     async def settle(cls, database: Database, folder: Path, org_id: str = ORG) -> House:
         """Insert the reference rows of an organisation by plain SQL."""
         house = cls(database, SpoolRoom(folder / "spools", bytes_max=1 << 24), org_id)
-        await house.run(_REFERENCE_ROWS.format(org=org_id))
+        await house.run(_REFERENCE_ROWS.format(org=org_id, codes="{" + ",".join(sorted(CODES)) + "}"))
+        for user in USERS:
+            await house.employ(user, "everything")
+        for user in USERS:
+            await house.settle_holds(house.actor(user))
         return house
+
+    async def settle_holds(self, actor: Actor) -> None:
+        """Write down what a user holds now, as the first pull would."""
+        async with self.database.acquire() as connection:
+            rights = (await read_clock(connection, self.org_id)).rights
+            await self.standings.settle(self.database, connection, actor, rights)
+
+    async def employ(self, user: str, role: str | None = None, **place: Any) -> None:
+        """Add a user if there is none, and with a role a grant; `place`: branch_id, partner_id or agent_id, valid_until…."""
+        await self.fetch(
+            "INSERT INTO users (org_id, id, username, name) VALUES ($1, $2, $3, $2) ON CONFLICT DO NOTHING",
+            *(self.org_id, user, f"{user}@{self.org_id}"),
+        )
+        if role is not None:
+            await self.grant(user, role, **place)
+
+    async def grant(self, user: str, role: str, **place: Any) -> str:
+        """Grant a role to a user by plain SQL; give the grant's id."""
+        columns = "".join(f", {name}" for name in place)
+        values = "".join(f", ${n}" for n in range(5, 5 + len(place)))
+        id = f"g{next(_GRANTS)}"
+        await self.fetch(
+            f"INSERT INTO grants (org_id, id, user_id, role_id{columns}) VALUES ($1, $2, $3, $4{values})",
+            *(self.org_id, id, user, role, *place.values()),
+        )
+        return id
+
+    async def take(self, grant: str) -> None:
+        """Take a grant away by plain SQL."""
+        await self.fetch("DELETE FROM grants WHERE org_id = $1 AND id = $2", self.org_id, grant)
 
     def actor(self, user: str = "agent1", phone: str = "phone1") -> Actor:
         return Actor(self.org_id, user, phone)
@@ -134,7 +180,7 @@ class House:
         """Pull as the web does; give the parsed answer."""
         asked = pulling.read_pull({**({} if cursor is None else {"last_pulled_at": str(cursor)}), **query})
         wanted = PullRequest(asked.cursor, asked.tables, asked.new_tables, asked.new_columns)
-        answer = await pull(self.database, self.room, actor, wanted)
+        answer = await pull(self.database, self.room, self.standings, actor, wanted)
         if isinstance(answer, Spooled):
             streamed = (
                 pulling.StreamedTable(t.table, pieces(t.created), pieces(t.updated), pieces(t.deleted), t.corrections)
@@ -151,7 +197,7 @@ class House:
         self, actor: Actor, cursor: float | None, changes: Changes, *, holds_issues: bool = True
     ) -> dict[str, Any]:
         """Push as the web does; give the answer's JSON. Raises what the engine raises."""
-        answer = await push(self.database, actor, request(cursor, changes, holds_issues=holds_issues))
+        answer = await push(self.database, self.standings, actor, request(cursor, changes, holds_issues=holds_issues))
         return pulling.write_kept_back(answer.kept_back)
 
     def device(self, user: str = "agent1", phone: str = "phone1", *, seed: int = 0) -> Replica:

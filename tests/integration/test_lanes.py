@@ -35,7 +35,7 @@ def created(*ids: str, **values: Any) -> dict[str, Any]:
 
 async def together(house: House, *changes: dict[str, Any], cursor: int | None = None) -> list[Any]:
     """Push each change set as a phone of its own, all at once; give the answers and failures in order."""
-    lane, at = Lanes(house.database), cursor or await house.clock()
+    lane, at = Lanes(house.database, house.standings), cursor or await house.clock()
     pushes = (lane.push(house.actor(f"agent{n}", f"phone{n}"), request(at, one)) for n, one in enumerate(changes))
     return await asyncio.gather(*pushes, return_exceptions=True)
 
@@ -119,7 +119,7 @@ async def test_pushes_of_the_same_record_are_applied_one_after_the_other(house: 
 
 
 async def test_same_push_twice_in_one_lane_has_one_effect(house: House) -> None:
-    lane, wanted = Lanes(house.database), request(await house.clock(), created("p"))
+    lane, wanted = Lanes(house.database, house.standings), request(await house.clock(), created("p"))
 
     answers = await asyncio.gather(*(lane.push(house.actor(), wanted) for _ in range(5)))
 
@@ -133,7 +133,7 @@ async def test_merge_looks_from_each_phones_own_cursor(house: House) -> None:
     old = await house.clock()
     await house.run("UPDATE business_partners SET trade_name = 'Office'")
     new = await house.clock()
-    lane = Lanes(house.database)
+    lane = Lanes(house.database, house.standings)
 
     def edit(id: str, cursor: int) -> Any:
         return request(cursor, {"business_partners": {"updated": [{"id": id, "trade_name": "Phone"}]}})
@@ -150,7 +150,7 @@ async def test_merge_looks_from_each_phones_own_cursor(house: House) -> None:
 
 async def test_pushes_of_two_organisations_do_not_share(house: House, tmp_path: Path) -> None:
     other = await House.settle(house.database, tmp_path / "other", "org_b")
-    lane = Lanes(house.database)
+    lane = Lanes(house.database, house.standings)
 
     await asyncio.gather(
         *(
@@ -185,7 +185,7 @@ async def test_large_push_has_a_transaction_of_its_own(house: House, monkeypatch
 
 
 async def test_phone_that_hangs_up_has_pushed_all_the_same(house: House) -> None:
-    lane = Lanes(house.database)
+    lane = Lanes(house.database, house.standings)
     hanging = asyncio.create_task(lane.push(house.actor(), request(await house.clock(), created("p"))))
     await asyncio.sleep(0)
 

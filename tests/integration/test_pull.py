@@ -14,7 +14,7 @@ import pytest
 from sync_server.engine import pull as pulls
 from sync_server.engine.cursor import FromTheFuture
 from sync_server.store import clock as clocks
-from sync_server.store import feed, upkeep
+from sync_server.store import listings, upkeep
 from sync_server.store.database import Database
 from sync_server.wire.schema import schema_document
 from tests.harness.world import House, changed_tables, lot, partner, records
@@ -140,7 +140,7 @@ async def test_answer_is_one_point_in_time_over_all_tables(house: House, monkeyp
     """Holes 5 and 6: what is written between two reads is in the next pull as a whole, and in none before."""
     await house.add_partners("old")
     cursor = await house.clock() - 1
-    copied, wrote = feed.copy_listing, False
+    copied, wrote = listings.copy_listing, False
 
     async def with_a_write_after_each(*arguments: Any) -> None:
         nonlocal wrote
@@ -151,7 +151,7 @@ async def test_answer_is_one_point_in_time_over_all_tables(house: House, monkeyp
             agent = house.actor("someone", "else")
             await house.push(agent, await house.clock(), {"availabilities": {"created": [lot("lot", "seller")]}})
 
-    monkeypatch.setattr(feed, "copy_listing", with_a_write_after_each)
+    monkeypatch.setattr(listings, "copy_listing", with_a_write_after_each)
     monkeypatch.setattr(pulls, "SMALL_DELTA_MAX", 0)
 
     first = await house.pull(house.actor(), cursor)
