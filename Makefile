@@ -74,6 +74,7 @@ check: $(VENV)/dev.stamp ## lint, formatting, types, import contracts, generated
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 	@$(CLI) generate mobile --check
+	@$(CLI) generate docs --check
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## measure against the budgets; a table, and JSON in bench-results/
@@ -87,8 +88,9 @@ format: $(VENV)/dev.stamp ## format the code and mend what ruff can
 	@$(VENV)/bin/ruff format
 
 .PHONY: generate
-generate: $(VENV)/run.stamp ## write the phone's schema and models from the catalogue
+generate: $(VENV)/run.stamp ## write the phone's schema and models and docs/ACCESS.md from the catalogue
 	@$(CLI) generate mobile
+	@$(CLI) generate docs
 
 .PHONY: migration
 migration: $(VENV)/run.stamp ## begin a migration; PHASE=pre|post NAME=add_moisture_limit (docs/MIGRATIONS.md)

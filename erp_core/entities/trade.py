@@ -189,12 +189,7 @@ TRADE = Entity(
         update=("desk.write", "trade.approve"),
         delete=("desk.write",),
     ),
-    labels=(
-        By("branch", "branch_id"),
-        By("partner", "buyer_id"),
-        By("partner", "seller_id"),
-        By("partner", "broker_id"),
-    ),
+    labels=(By("branch", "branch_id"), *(By("partner", side) for side in ("buyer_id", "seller_id", "broker_id"))),
     states=STATES,
     rules=(
         _two_parties,

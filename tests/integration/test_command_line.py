@@ -172,8 +172,9 @@ async def test_seeding_grows_the_demo_to_the_size_asked_for(database_url: str) -
     assert "0 new logins" not in again.out
 
 
-async def test_generated_files_are_those_of_the_catalogue() -> None:
-    ended = await cotton_sync("generate", "mobile", "--check")
+@pytest.mark.parametrize("files", ["mobile", "docs"])
+async def test_generated_files_are_those_of_the_catalogue(files: str) -> None:
+    ended = await cotton_sync("generate", files, "--check")
 
     assert (ended.code, ended.out) == (0, "The generated files are up to date.\n")
 

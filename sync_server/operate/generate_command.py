@@ -1,0 +1,42 @@
+"""The commands that write files from the catalogue, in a checkout: `cotton-sync generate mobile` and `docs`.
+
+Owns: their words and options.
+Must not know: what the files say.
+Invariant: with --check nothing is written, and a file that is out of date is exit code 1
+(tests/integration/test_command_line.py).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sync_server.operate import access_docs
+
+generate = typer.Typer(help="Write the files that are made from the catalogue.", no_args_is_help=True)
+
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if a file is out of date")]
+
+
+@generate.command()
+def mobile(check: Check = False) -> None:
+    """Write the phone's schema, migrations and models; in a checkout."""
+    from mobile import generate as generator
+
+    if check:
+        _tell(generator.drift())
+    typer.echo("\n".join(str(path) for path in generator.generate()))
+
+
+@generate.command()
+def docs(check: Check = False) -> None:
+    """Write docs/ACCESS.md, the table of who may do what; in a checkout."""
+    if check:
+        _tell(access_docs.drift())
+    typer.echo("\n".join(str(path) for path in access_docs.generate()))
+
+
+def _tell(stale: list[str]) -> None:
+    typer.echo("\n".join(f"out of date: {name}" for name in stale) or "The generated files are up to date.")
+    raise typer.Exit(1 if stale else 0)
