@@ -23,6 +23,7 @@ from sync_server.operate import doctor as doctors
 from sync_server.operate import migrations, serving, setup, workers
 from sync_server.operate.console import Data, fail, settings_of
 from sync_server.operate.generate_command import generate
+from sync_server.operate.keys_command import keys
 from sync_server.operate.launch import PostgresFailed
 from sync_server.operate.migrate_command import migrate
 from sync_server.operate.postgres import Cluster
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(migrate, name="migrate")
 app.add_typer(generate, name="generate")
+app.add_typer(keys, name="keys")
 
 Port = Annotated[int | None, typer.Option(help="TCP port to listen on; 0: any free one [COTTON_PORT, 8080]")]
 
@@ -112,7 +114,7 @@ def _welcome(settings: Settings, address: str) -> str:
         f"  database  {database}",
     ]
     if settings.demo:
-        lines += [f"Demo logins, password {PASSWORD}:", *(f"  {name:9} {who}" for name, who in LOGINS.items())]
+        lines += [f"Demo logins, password {PASSWORD}:", *(f"  {name:11} {who}" for name, who in LOGINS.items())]
     return "\n".join(lines)
 
 

@@ -54,7 +54,7 @@ class Portion:
 
 
 def generate(records: int, seed: int = 1, *, blocks: int = 0, done: int = 0) -> Iterator[Portion]:
-    """Make about `records` rows of the demo organisation (at least its reference data; at most 100 too many).
+    """Make about `records` rows of the demo organisation (at least its reference data and one block; at most 100 too many).
 
     With `blocks` and `done` of an earlier portion it goes on after that one. Cost: about 25 µs a row.
     """
@@ -65,7 +65,7 @@ def generate(records: int, seed: int = 1, *, blocks: int = 0, done: int = 0) -> 
     gathered: dict[Entity, dict[str, Row]] = {}
     waiting = 0
     for number in count(blocks):
-        if done >= records:
+        if done >= records and blocks:
             break
         block = make_block(reference, seed, number)
         done, waiting, blocks = done + len(block), waiting + len(block), number + 1

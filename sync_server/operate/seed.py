@@ -23,7 +23,8 @@ from erp_core.demo.reference import ORG_ID, OTHER_ORG_ID
 from erp_core.entities.organisation import ORGANISATION
 from erp_core.entities.setting import SETTING
 from erp_core.values import Row
-from sync_server.operate.seed_people import LOGINS, PASSWORD, add_users
+from sync_server.operate.founding import found_organisation
+from sync_server.operate.seed_people import LOGINS, PASSWORD, VERSION, add_people
 from sync_server.store import log, rows
 from sync_server.store.database import Connection, Database
 from sync_server.store.organisations import holds_others
@@ -40,7 +41,7 @@ NOT_OURS: Final = "The demo organisation has lost its note of how far it had com
 
 _NOTE_ID: Final = "demoSeedProgress"
 _NOTE_KEY: Final = "demo.seeded"
-_NOTE: Final = re.compile(r"seed=(\d+) blocks=(\d+) records=(\d+) wanted=(\d+) logins=([01])")
+_NOTE: Final = re.compile(r"seed=(\d+) blocks=(\d+) records=(\d+) wanted=(\d+) logins=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,17 @@ class SeedReport:
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
-    """Where the stream of demo rows has come to and was to come to, and whether the logins were made."""
+    """Where the stream of demo rows has come to and was to come to, and which people were added (seed_people.VERSION)."""
 
     seed: int
     blocks: int = 0
     records: int = 0
     wanted: int = RECORDS
-    logins: bool = False
+    logins: int = 0
 
     def __str__(self) -> str:
         came = f"seed={self.seed} blocks={self.blocks} records={self.records}"
-        return f"{came} wanted={self.wanted} logins={self.logins:d}"
+        return f"{came} wanted={self.wanted} logins={self.logins}"
 
     @classmethod
     def read(cls, note: str) -> _Progress | None:
@@ -76,7 +77,7 @@ class _Progress:
         if found is None:
             return None
         seed, blocks, records, wanted, logins = map(int, found.groups())
-        return cls(seed, blocks, records, wanted, bool(logins))
+        return cls(seed, blocks, records, wanted, logins)
 
 
 async def seed_demo(
@@ -103,7 +104,7 @@ async def seed_database(
     demo_users: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> SeedReport:
-    """Bring the demo organisation to about `records` records, and with `demo_users` make its logins, once.
+    """Bring the demo organisation to about `records` records, and with `demo_users` add its people, once.
 
     A demo that is already as large is left alone; a smaller one grows, with the seed it began with. `records` None: what
     was asked for the last time, so that a start completes an interrupted demo and grows no other; RECORDS the first time.
@@ -122,8 +123,8 @@ async def seed_database(
     await _add_other_organisation(database)
     ended = await _reached(database, seed) or begun
     users = 0
-    if demo_users and not ended.logins:
-        users = await add_users(database)
+    if demo_users and ended.logins < VERSION:
+        users = await add_people(database, ended.seed)
         await _note_logins(database)
     return SeedReport(ended.records, ended.records - begun.records, users)
 
@@ -181,7 +182,12 @@ async def _write(database: Database, portion: Portion, reached: _Progress, follo
 
 async def _insert(connection: Connection, portion: Portion) -> None:
     for entity, made in portion.tables:
-        await rows.insert(connection, entity, portion.org_id, made)
+        if entity is ORGANISATION:
+            (row,) = made.values()
+            fields = {field.name: row[field.name] for field in ORGANISATION.fields}
+            await found_organisation(connection, org_id=portion.org_id, **fields)
+        else:
+            await rows.insert(connection, entity, portion.org_id, made)
 
 
 def _note(reached: _Progress) -> Row:
@@ -194,7 +200,7 @@ async def _note_logins(database: Database) -> None:
         await rows.lock(connection, ORGANISATION, ORG_ID, [ORG_ID])
         noted = await _noted(connection)
         if noted is not None:
-            await rows.update(connection, SETTING, ORG_ID, {_NOTE_ID: _note(replace(noted, logins=True))})
+            await rows.update(connection, SETTING, ORG_ID, {_NOTE_ID: _note(replace(noted, logins=VERSION))})
 
 
 async def _add_other_organisation(database: Database) -> None:

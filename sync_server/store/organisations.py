@@ -1,6 +1,6 @@
-"""Which organisations a database holds.
+"""Which organisations a database holds, and the roles that a new one begins with.
 
-Owns: the one question that looks over all organisations.
+Owns: the one question that looks over all organisations, and the call of `found_roles`.
 Must not know: who asks.
 Invariant: it tells that there are others, never which (tests/integration/test_seed.py).
 """
@@ -20,3 +20,8 @@ async def holds_others(connection: Connection, org_ids: Collection[str]) -> bool
         list(org_ids),
     )
     return found
+
+
+async def found_roles(connection: Connection, org_id: str) -> None:
+    """Insert the roles that ship, for an organisation that is there; those it has already stay. Cost: one statement."""
+    await connection.execute("SELECT found_roles($1)", org_id)

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
+from erp_core.access import ROLES
 from erp_core.catalogue import ENTITIES
+from erp_core.demo.people import PEOPLE
 from erp_core.demo.reference import ORG_ID, OTHER_ORG_ID
 from sync_server.operate import seed as seeding
 from sync_server.operate.seed import LOGINS, PASSWORD, seed_database, seed_demo
-from sync_server.operate.seed_people import USERS
 from sync_server.store.database import Database
 from tests.harness.servers import Server
 
@@ -28,6 +29,11 @@ async def counts(url: str, org_id: str = ORG_ID) -> dict[str, int]:
         await connection.close()
 
 
+def documents(found: dict[str, int]) -> int:
+    """Add up what the demo counts: everything but people and their rights."""
+    return sum(number for table, number in found.items() if table not in ("users", "roles", "grants"))
+
+
 async def test_the_demo_has_about_as_many_records_as_asked_for(database_url: str) -> None:
     told: list[int] = []
 
@@ -35,7 +41,7 @@ async def test_the_demo_has_about_as_many_records_as_asked_for(database_url: str
 
     found = await counts(database_url)
     note = 1
-    assert sum(found.values()) == report.records + note == report.made + note
+    assert documents(found) == report.records + note == report.made + note
     assert 9_000 <= report.records <= 9_100
     assert all(number for table, number in found.items() if table != "sync_issues"), found
     assert told == sorted(told)
@@ -43,7 +49,10 @@ async def test_the_demo_has_about_as_many_records_as_asked_for(database_url: str
 
 
 async def test_the_second_organisation_is_tiny(demo_url: str) -> None:
-    assert sum((await counts(demo_url, OTHER_ORG_ID)).values()) == 2
+    found = await counts(demo_url, OTHER_ORG_ID)
+
+    assert documents(found) == 2
+    assert (found["users"], found["grants"], found["roles"]) == (1, 1, len(ROLES))
 
 
 @pytest.mark.parametrize("username", list(LOGINS))
@@ -51,19 +60,46 @@ async def test_every_demo_user_can_log_in(demo_server: Server, username: str) ->
     assert await demo_server.login(username, PASSWORD)
 
 
-async def test_branches_of_the_users_are_branches_of_the_demo(demo_url: str) -> None:
+async def test_everybody_has_the_grant_that_goes_with_the_job(demo_url: str) -> None:
     connection = await asyncpg.connect(demo_url)
     try:
-        branches = {row["id"]: row["name"] for row in await connection.fetch("SELECT id, name FROM branches")}
-        people = await connection.fetch("SELECT username, branch_id FROM app_user WHERE branch_id IS NOT NULL")
+        grants = await connection.fetch(
+            "SELECT g.user_id, g.role_id, b.name AS branch, g.agent_id, p.kind FROM grants g"
+            " LEFT JOIN branches b ON b.org_id = g.org_id AND b.id = g.branch_id"
+            " LEFT JOIN business_partners p ON p.org_id = g.org_id AND p.id = g.partner_id"
+        )
     finally:
         await connection.close()
-    assert {row["username"]: branches[row["branch_id"]] for row in people} == {
-        "agent1": "Rajkot",
-        "agent2": "Rajkot",
-        "agent3": "Rajkot",
-        "agent4": "Akola",
+    assert {row["user_id"]: tuple(row)[1:] for row in grants} == {
+        "agent1": ("agent", "Rajkot", None, None),
+        "agent2": ("agent", "Rajkot", None, None),
+        "agent3": ("agent", None, "agent3", None),
+        "agent4": ("agent", "Akola", None, None),
+        "grader1": ("grader", "Rajkot", None, None),
+        "dispatcher1": ("dispatcher", "Rajkot", None, None),
+        "trader1": ("trader", "Rajkot", None, None),
+        "manager": ("manager", None, None, None),
+        "admin": ("administrator", None, None, None),
+        "accountant": ("accountant", None, None, None),
+        "auditor": ("auditor", None, None, None),
+        "buyer1": ("external_buyer", None, None, ["buyer"]),
+        "seller1": ("external_seller", None, None, ["ginner", "seller"]),
+        "other": ("administrator", None, None, None),
     }
+
+
+async def test_a_demo_of_before_gets_the_people_who_came_since(demo_url: str) -> None:
+    connection = await asyncpg.connect(demo_url)
+    try:
+        await connection.execute("DELETE FROM users WHERE username <> 'agent1'")
+        await connection.execute(
+            "UPDATE settings SET value = replace(value, 'logins=2', 'logins=1') WHERE key = 'demo.seeded'"
+        )
+    finally:
+        await connection.close()
+
+    assert (await seed_demo(demo_url)).users == len(PEOPLE) - 1
+    assert (await seed_demo(demo_url)).users == 0
 
 
 async def test_seeding_again_changes_nothing(demo_url: str) -> None:
@@ -93,7 +129,7 @@ async def test_growing_does_not_bring_back_what_was_deleted(demo_url: str) -> No
     connection = await asyncpg.connect(demo_url)
     try:
         await connection.execute("DELETE FROM requirements")
-        await connection.execute("DELETE FROM app_user WHERE username = 'agent2'")
+        await connection.execute("DELETE FROM users WHERE username = 'agent2'")
     finally:
         await connection.close()
 
@@ -108,11 +144,11 @@ async def test_without_demo_users_nobody_can_log_in(database_url: str) -> None:
 
     connection = await asyncpg.connect(database_url)
     try:
-        assert await connection.fetchval("SELECT count(*) FROM app_user") == 0
+        assert await connection.fetchval("SELECT count(*) FROM users") == 0
     finally:
         await connection.close()
     assert report.users == 0
-    assert (await seed_demo(database_url, records=0)).users == len(USERS)
+    assert (await seed_demo(database_url, records=0)).users == len(PEOPLE)
 
 
 async def test_an_interrupted_seeding_is_completed(database_url: str) -> None:
@@ -132,15 +168,15 @@ async def test_an_interrupted_seeding_is_completed(database_url: str) -> None:
         await seed_demo(database_url, progress=killed_above(1_000))
     report = await seed_demo(database_url)
 
-    assert sum((await counts(database_url)).values()) == report.records + 1
+    assert documents(await counts(database_url)) == report.records + 1
     assert report.records >= 9_000
 
 
 async def test_two_processes_that_seed_at_once_make_one_demo(database_url: str, database: Database) -> None:
     reports = await asyncio.gather(*(seed_database(database, records=9_000) for _ in range(3)))
 
-    assert {report.records for report in reports} == {sum((await counts(database_url)).values()) - 1}
-    assert sum(report.users for report in reports) == len(USERS)
+    assert {report.records for report in reports} == {documents(await counts(database_url)) - 1}
+    assert sum(report.users for report in reports) == len(PEOPLE)
 
 
 async def test_an_organisation_that_lost_its_note_is_left_alone(demo_url: str) -> None:
@@ -189,5 +225,8 @@ async def _ids(url: str) -> dict[str, list[str]]:
 
 
 def test_the_logins_are_the_promised_ones() -> None:
-    assert list(LOGINS) == ["agent1", "agent2", "agent3", "agent4", "manager", "admin", "other"]
+    assert list(LOGINS) == [
+        *("agent1", "agent2", "agent3", "agent4", "grader1", "dispatcher1", "trader1"),
+        *("manager", "admin", "accountant", "auditor", "buyer1", "seller1", "other"),
+    ]
     assert seeding.PASSWORD == "cotton-demo"

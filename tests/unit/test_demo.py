@@ -101,10 +101,12 @@ def test_there_are_about_as_many_rows_as_asked_for(records: int) -> None:
     assert portions[-1].records == made
 
 
-def test_the_smallest_demo_is_its_reference_data() -> None:
-    (portion,) = generate(0)
+def test_the_smallest_demo_has_partners_whose_people_can_be_shown() -> None:
+    reference, block = generate(0)
 
-    assert portion.records == len(reference_data(1))
+    assert reference.records == len(reference_data(1))
+    assert block.records == reference.records + len(make_block(reference_data(1), 1, 0))
+    assert list(generate(0, blocks=block.blocks, done=block.records)) == []
 
 
 def test_batches_are_bounded_and_parents_come_first() -> None:
