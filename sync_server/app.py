@@ -18,8 +18,10 @@ from aiohttp.typedefs import Middleware
 from sync_server.config import Settings
 from sync_server.config_lists import read_origins
 from sync_server.engine.lanes import Lanes
+from sync_server.engine.sightings import Sightings
 from sync_server.engine.standing import Standings
 from sync_server.identity.tokens import Tokens
+from sync_server.identity.watch import SessionWatch
 from sync_server.operate.upkeep import keep
 from sync_server.store.database import Database
 from sync_server.store.facts import read_identity
@@ -49,7 +51,7 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
 
     Raises `identity.keyfile.UnusableKey` or OSError if the signing key cannot be had.
     """
-    tokens = Tokens.open(settings.key_file, access_seconds=settings.access_token_seconds)
+    tokens = Tokens.open(settings.key_ring, access_seconds=settings.access_token_seconds)
     app = web.Application(middlewares=middlewares(settings, tokens), client_max_size=settings.body_max)
     app.on_response_prepare.append(set_headers)
     if settings.cors_origins is not None:
@@ -60,8 +62,10 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app[CAPS] = Caps(settings.heavy_at_once)
     app[keys.SETTINGS] = settings
     app[keys.TOKENS] = tokens
+    app[keys.SIGHTINGS] = Sightings()
     app.cleanup_ctx.append(_open_database(settings, database_url))
     app.cleanup_ctx.append(_keep)
+    app.cleanup_ctx.append(_write_sightings)
     app.cleanup_ctx.append(app[LIMITS].open)
     add_routes(app)
     return app
@@ -104,12 +108,14 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
             async with database.acquire() as connection:
                 identity = await read_identity(connection)
             app[keys.DATABASE] = database
+            sessions = app[keys.SESSIONS] = SessionWatch.over(database)
             standings = app[keys.STANDINGS] = Standings()
             app[keys.LANES] = Lanes(database, standings)
             room = settings.data / "spools" / identity
             room.mkdir(parents=True, exist_ok=True, mode=0o700)
             app[keys.SPOOLS] = SpoolRoom(room, bytes_max=settings.spool_bytes_max)
             yield
+            await sessions.close()
         finally:
             await database.close()
 
@@ -123,3 +129,8 @@ async def _keep(app: web.Application) -> AsyncIterator[None]:
     yield
     keeper.cancel()
     await asyncio.wait({keeper})
+
+
+async def _write_sightings(app: web.Application) -> AsyncIterator[None]:
+    async with app[keys.SIGHTINGS].kept(app[keys.DATABASE]):
+        yield

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     refresh_token_days: int = Field(30, ge=1, le=365, description="life of a refresh token, in days, 1 to 365")
     signing_key_file: Path | None = Field(
         None,
-        description="PEM file with the ES256 key of the tokens; empty: <data>/keys/token-es256.pem, made if missing",
+        description="folder of the ES256 keys of the tokens, or PEM file of a single one; empty: <data>/keys, made if missing",
     )
     statement_timeout_ms: int = Field(
         30_000, ge=100, le=3_600_000, description="longest SQL statement, in milliseconds, 100 to 3600000"
@@ -135,9 +135,9 @@ class Settings(BaseSettings):
     )
 
     @property
-    def key_file(self) -> Path:
-        """Where the signing key is."""
-        return self.signing_key_file or self.data / "keys" / "token-es256.pem"
+    def key_ring(self) -> Path:
+        """Where the signing keys are: a folder, or the file of a single one."""
+        return self.signing_key_file or self.data / "keys"
 
     @field_validator("database_url")
     @classmethod

@@ -73,10 +73,9 @@ class Sightings:
         while self._seen:
             batch = dict(list(self._seen.items())[:ROUND_MAX])
             now = time.monotonic()
+            sightings = [_sighting(key, seen, now) for key, seen in batch.items()]
             async with database.acquire() as connection:
-                await write_sightings(
-                    connection, [Sighting(*key, now - at, *said) for key, (at, *said) in batch.items()]
-                )
+                await write_sightings(connection, sightings)
             for key, seen in batch.items():
                 if self._seen.get(key) is seen:
                     del self._seen[key]
@@ -104,3 +103,8 @@ class Sightings:
             await self.write(database)
         except (asyncpg.PostgresError, TimeoutError, *DISCONNECTED) as failure:
             log.warning("sightings_wait", devices=len(self._seen), exc_info=failure)
+
+
+def _sighting(key: tuple[str, str], seen: _Seen, now: float) -> Sighting:
+    at, cursor, schema_version, app_version, pending = seen
+    return Sighting(*key, now - at, cursor, schema_version, app_version, pending)

@@ -1,18 +1,21 @@
-"""The signing key on disk: one P-256 key, made on first use.
+"""A signing key on disk: one P-256 key in a file.
 
 Owns: the file, its permissions, and who wins when several workers start at once.
-Must not know: what is signed.
-Invariant: every process that opens one path gets the same key, and nobody but the owner can ever read it
-(tests/unit/test_tokens.py).
+Must not know: what is signed, and that there are several (keyring.py).
+Invariant: every process that makes one path gets the same key, and nobody but the owner can ever read it
+(tests/unit/test_keyring.py).
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -27,12 +30,7 @@ class UnusableKey(Exception):
 
 
 def open_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Read the key at `path`; make it first if there is none.
-
-    Raises `UnusableKey`, or OSError if it can be neither read nor made. Blocks for a few ms: call it at start.
-    """
-    if not path.exists():
-        _make(path)
+    """Read the key at `path`. Raises `UnusableKey`, or OSError if it cannot be read. Cost: 0.2 ms."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as fault:
@@ -42,8 +40,8 @@ def open_key(path: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _make(path: Path) -> None:
-    """Write a key beside `path` and link it there whole; if another process was first, its key stands."""
+def make_key(path: Path) -> None:
+    """Write a new key beside `path` and link it there whole; if another process was first, its key stands."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -57,3 +55,14 @@ def _make(path: Path) -> None:
             os.link(beside, path)
     finally:
         beside.unlink()
+
+
+def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
+    """Make the RFC 7638 thumbprint of a P-256 key, in base64url."""
+    numbers = key.public_numbers()
+    x, y = (_base64(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
+    return _base64(hashlib.sha256(orjson.dumps({"crv": "P-256", "kty": "EC", "x": x, "y": y})).digest())
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,84 +1,107 @@
-"""Login and refresh: from a password, or the last refresh token, to the next pair of tokens.
+"""Login with a password.
 
-Owns: sessions, their life, and the rotation of refresh tokens.
+Owns: the way from a name and a password to a session.
 Must not know: HTTP. A refusal is None, for whatever reason: an answer that told the reasons apart would name the users.
-Invariant: of any number of uses of one refresh token exactly one gets a successor (tests/integration/test_login.py).
+Invariant: a name that nobody has, a wrong password and a user who has left cost the same statements and the same hashing
+(tests/integration/test_login.py).
 """
 
 from __future__ import annotations
 
-import hmac
-import uuid
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+import asyncpg
+import structlog
 
+from sync_server.identity import happenings
+from sync_server.identity.guesses import Attempt
+from sync_server.identity.opaque import OpaqueToken
 from sync_server.identity.passwords import check_password, hash_password, is_outdated
 from sync_server.identity.people import login_name
-from sync_server.identity.tokens import RefreshToken, Tokens
-from sync_server.store import users
-from sync_server.store.actor import Actor
-from sync_server.store.database import Database
+from sync_server.identity.sessions import DeviceClaim, Grant, begin_session, device_key
+from sync_server.identity.tokens import Tokens
+from sync_server.store import people, security
+from sync_server.store.database import DISCONNECTED, Database
+from sync_server.store.people import Person
+from sync_server.store.security import Happening
 
-WHOLE_LIFE: Final = timedelta(days=90)
-"""How long a session lives however often it is refreshed (OWASP ASVS 5.0, 10.4.8); without a refresh it ends sooner."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a login gives."""
-
-    access_token: str
-    refresh_token: str
-    expires_in: int
-    actor: Actor
+log = structlog.get_logger(__name__)
 
 
 async def log_in(
-    database: Database, tokens: Tokens, *, username: str, password: str, refresh_days: int
+    database: Database,
+    tokens: Tokens,
+    *,
+    username: str,
+    password: str,
+    refresh_days: int,
+    device: DeviceClaim | None = None,
+    address: str = "",
 ) -> Grant | None:
     """Begin a session for the active user whose name and password these are; None: refused.
 
-    Raises `passwords.Overloaded`. Cost: three statements and 40 ms in a thread, during which no connection is held.
+    Raises `guesses.TooManyGuesses`, `passwords.Overloaded` and `unit_of_work.Busy`. Cost: 40 ms in a thread, during which
+    no connection is held, and three transactions.
     """
+    person = await recognise(database, username, password, device, address)
+    if person is None:
+        return None
+    return await begin_session(
+        database,
+        tokens,
+        org_id=person.org_id,
+        user_id=person.user_id,
+        device=device,
+        refresh_days=refresh_days,
+        address=address,
+    )
+
+
+async def recognise(
+    database: Database, username: str, password: str, device: DeviceClaim | None, address: str
+) -> Person | None:
+    """Give the active person whose name and password these are, None if there is none; raises as `log_in` does."""
+    claim = device or DeviceClaim()
+    name = login_name(username)
     async with database.acquire() as connection:
-        person = await users.find_person(connection, login_name(username))
+        person = await people.find_person(connection, name, claim.id or "")
+    known = _is_known(person, claim)
+    attempt = Attempt(database, name, f"device {claim.id}" if known else address, known=known)
+    await attempt.count()
     stored = None if person is None else person.password_hash
     matches = await check_password(stored, password)
     if person is None or stored is None or not matches or not person.is_active:
+        _note_failure(database, person, claim, address)
         return None
-    newer = await hash_password(password) if is_outdated(stored) else None
-    session_id = uuid.uuid4().hex
-    refresh_token = RefreshToken.make(person.org_id, session_id)
-    async with database.acquire() as connection:
-        if newer is not None:
-            await users.set_password_hash(connection, person.org_id, person.user_id, was=stored, password_hash=newer)
-        begun = await users.insert_session(
-            *(connection, person.org_id, session_id, person.user_id),
-            refresh_hash=refresh_token.digest(),
-            life=timedelta(days=refresh_days),
-        )
-    return _grant(tokens, Actor(person.org_id, person.user_id, session_id), refresh_token) if begun else None
+    await attempt.succeeded()
+    if is_outdated(stored):
+        newer = await hash_password(password)
+        async with database.acquire() as connection:
+            await people.renew_hash(connection, person.org_id, person.user_id, was=stored, password_hash=newer)
+    return person
 
 
-async def refresh(database: Database, tokens: Tokens, *, refresh_token: str, refresh_days: int) -> Grant | None:
-    """Exchange a refresh token for the next pair; it is used up. None: refused. Cost: one transaction of two statements."""
-    shown = RefreshToken.read(refresh_token)
-    if shown is None:
-        return None
-    following = RefreshToken.make(shown.org_id, shown.session_id)
-    async with database.acquire() as connection, connection.transaction():
-        session = await users.lock_session(connection, shown.org_id, shown.session_id)
-        if session is None or not hmac.compare_digest(session.refresh_hash, shown.digest()):
-            return None
-        await users.renew_session(
-            *(connection, shown.org_id, shown.session_id),
-            refresh_hash=following.digest(),
-            life=timedelta(days=refresh_days),
-            whole_life=WHOLE_LIFE,
-        )
-    return _grant(tokens, Actor(shown.org_id, session.user_id, shown.session_id), following)
+def _is_known(person: Person | None, claim: DeviceClaim) -> bool:
+    """Say whether the device has logged in as this person before and kept what it got."""
+    kept = OpaqueToken.read(claim.token)
+    if person is None or kept is None or claim.id is None or person.trust_hash is None:
+        return False
+    return (kept.org_id, kept.id) == (person.org_id, device_key(claim.id)) and kept.is_of(person.trust_hash)
 
 
-def _grant(tokens: Tokens, actor: Actor, refresh_token: RefreshToken) -> Grant:
-    return Grant(tokens.issue(actor), str(refresh_token), tokens.access_seconds, actor)
+def _note_failure(database: Database, person: Person | None, claim: DeviceClaim, address: str) -> None:
+    """Write a failure down after the answer, so that it takes no longer for a name that somebody has."""
+    if person is None:
+        happenings.tell(Happening("", happenings.LOGIN_FAILED, address=address, detail="unknown name"))
+        return
+    happening = Happening(
+        person.org_id, happenings.LOGIN_FAILED, person.user_id, device_id=claim.id or "", address=address
+    )
+    happenings.tell(happening)
+
+    async def write() -> None:
+        try:
+            async with database.acquire() as connection:
+                await security.write_down(connection, happening)
+        except (asyncpg.PostgresError, TimeoutError, *DISCONNECTED) as fault:
+            log.error("security_event_lost", kind=happening.kind, exc_info=fault)
+
+    database.in_background(write())

@@ -1,6 +1,6 @@
-"""Passwords: hashed with argon2id, in threads, a few at a time.
+"""Passwords: which may be chosen; hashed with argon2id, in threads, a few at a time.
 
-Owns: the parameters, the threads, and the time that a check takes.
+Owns: the parameters, the threads, the time that a check takes, and what is too easy to guess.
 Must not know: whose password it is.
 Invariant: a check takes the same work whether or not there is a hash to check against, and never runs on the event loop
 (tests/integration/test_login.py).
@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
@@ -32,6 +34,12 @@ WAITING_MAX: Final = 64
 
 PASSWORD_MAX: Final = 256
 """Characters; nobody types more, and hashing must not be a way to keep us busy."""
+
+
+PASSWORD_MIN: Final = 8
+"""Characters, of any kind: OWASP ASVS 5.0, 6.2.1 and 6.2.5."""
+
+_COMMON: Final = Path(__file__).with_name("common_passwords.txt")
 
 
 class Overloaded(Exception):
@@ -85,3 +93,28 @@ def _matches(stored: str, password: str) -> bool:
         return _HASHER.verify(stored, password)
     except (VerificationError, InvalidHashError):
         return False
+
+
+def fault_of(password: str, username: str) -> str:
+    """Say what is wrong with a password that somebody chooses, as a sentence; "" if it may be chosen.
+
+    >>> fault_of("Password1", "asha")
+    'This password is among those that everybody tries first.'
+    >>> fault_of("correct horse battery", "asha")
+    ''
+    """
+    plain = password.casefold()
+    if len(password) < PASSWORD_MIN:
+        return f"A password has at least {PASSWORD_MIN} characters."
+    if len(password) > PASSWORD_MAX:
+        return f"A password has at most {PASSWORD_MAX} characters."
+    if username and plain.replace(username.casefold(), "", 1).strip("0123456789!@#$ ._-") == "":
+        return "A password is more than the username."
+    if plain in _common():
+        return "This password is among those that everybody tries first."
+    return ""
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset(line for line in _COMMON.read_text().splitlines() if not line.startswith("# "))

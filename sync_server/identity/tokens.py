@@ -1,4 +1,4 @@
-"""Access tokens: signed, short-lived statements of who asks; and refresh tokens: long-lived secrets.
+"""Access tokens: signed, short-lived statements of who asks.
 
 Owns: their form, what is signed into an access token, and what is checked beside the signature.
 Must not know: HTTP; `web/bearer.py` has aiohttp-jwt verify the signature, audience, issuer and times.
@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import jwt
 import orjson
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sync_server.identity.keyfile import open_key
+from sync_server.identity.keyring import Keyring, SigningKey
 from sync_server.store.actor import Actor
 
 ALGORITHM: Final = "ES256"
@@ -34,27 +30,27 @@ HEADER_TYPE: Final = "at+jwt"
 """RFC 9068, 2.1: an access token says so in its header, so that no other JWT passes for one."""
 ACCESS: Final = "access"
 
+KEY_ID_LENGTH: Final = 43
+"""Characters of a SHA-256 in base64url."""
+
 TOKEN_MAX: Final = 2_000
 """Characters; ours have about 500."""
 
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_REFRESH_FORM: Final = re.compile(r"([A-Za-z0-9_.-]{1,64})\.([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Tokens:
-    """Issues access tokens with one key and knows which claims a token must have."""
+    """Issues access tokens with the newest key of a ring and knows what a token must look like."""
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey, *, access_seconds: int) -> None:
-        self._key = key
+    def __init__(self, ring: Keyring, *, access_seconds: int) -> None:
+        self.ring = ring
         self.access_seconds = access_seconds
-        self.public_pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-        self.key_id = thumbprint(key.public_key())
 
     @classmethod
-    def open(cls, key_file: Path, *, access_seconds: int) -> Tokens:
-        """Open the key at `key_file`, making it on first use. Raises as `open_key` does."""
-        return cls(open_key(key_file), access_seconds=access_seconds)
+    def open(cls, path: Path, *, access_seconds: int) -> Tokens:
+        """Open the ring (a folder) or the single key at `path`, making it on first use. Raises as `Keyring` does."""
+        return cls(Keyring(path, token_seconds=access_seconds), access_seconds=access_seconds)
 
     def issue(self, actor: Actor) -> str:
         """Sign an access token for `actor`. Cost: about 60 µs."""
@@ -71,23 +67,39 @@ class Tokens:
             "nbf": now,
             "exp": now + self.access_seconds,
         }
-        return jwt.encode(claims, self._key, ALGORITHM, {"kid": self.key_id, "typ": HEADER_TYPE})
+        signing = self.ring.signing()
+        return jwt.encode(claims, signing.key, ALGORITHM, {"kid": signing.key_id, "typ": HEADER_TYPE})
 
-    def is_ours(self, token: str) -> bool:
-        """Say whether `token` has our form and exactly our header, before anything in it is believed.
+    def key_of(self, token: str) -> SigningKey | None:
+        """Give the key that `token` says it is signed with, if it has our form and exactly our header; else None.
 
-        No other algorithm, key, `jku`, `jwk` or `x5u` can be in such a header, and no second spelling of the same bytes.
+        Nothing in it is believed yet. No other algorithm, key, `jku`, `jwk` or `x5u` can be in such a header, and no second
+        spelling of the same bytes. A key id is only ever compared with those of the ring.
         """
         if len(token) > TOKEN_MAX or not _FORM.fullmatch(token):
-            return False
+            return None
         parts = [_canonical(part) for part in token.split(".")]
         if parts[0] is None or None in parts:
-            return False
+            return None
         try:
             header = orjson.loads(parts[0])
         except orjson.JSONDecodeError:
-            return False
-        return bool(header == {"alg": ALGORITHM, "kid": self.key_id, "typ": HEADER_TYPE})
+            return None
+        key_id = header.get("kid") if isinstance(header, dict) else None
+        if not isinstance(key_id, str) or header != {"alg": ALGORITHM, "kid": key_id, "typ": HEADER_TYPE}:
+            return None
+        return self._key(key_id)
+
+    def is_accepted(self, key_id: str) -> bool:
+        """Say whether tokens of this key are good now. Cost: 1 µs."""
+        return key_id in self.ring.accepted()
+
+    def _key(self, key_id: str) -> SigningKey | None:
+        known = self.ring.accepted().get(key_id)
+        if known is None and len(key_id) == KEY_ID_LENGTH:
+            self.ring.look_again()  # it may be seconds old
+            known = self.ring.accepted().get(key_id)
+        return known
 
     def actor_of(self, claims: Mapping[str, Any]) -> Actor | None:
         """Give who the verified `claims` speak of; None if they are not an access token's, each of them and in its type."""
@@ -98,13 +110,6 @@ class Tokens:
         if not all(type(moment) is int for moment in times) or claims["exp"] <= time.time():
             return None
         return Actor(claims["org"], claims["sub"], claims["sid"])
-
-
-def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
-    """Make the RFC 7638 thumbprint of a P-256 key, in base64url."""
-    numbers = key.public_numbers()
-    x, y = (_base64(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
-    return _base64(hashlib.sha256(orjson.dumps({"crv": "P-256", "kty": "EC", "x": x, "y": y})).digest())
 
 
 def _base64(data: bytes) -> str:
@@ -118,32 +123,3 @@ def _canonical(part: str) -> bytes | None:
     except binascii.Error:
         return None
     return data if _base64(data) == part else None
-
-
-# --- Refresh tokens ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
-    """What a client keeps to get new access tokens: `org.session.secret`, the secret of 256 random bits."""
-
-    org_id: str
-    session_id: str
-    secret: str
-
-    @classmethod
-    def make(cls, org_id: str, session_id: str) -> RefreshToken:
-        return cls(org_id, session_id, secrets.token_urlsafe(32))
-
-    @classmethod
-    def read(cls, text: str) -> RefreshToken | None:
-        """Take a refresh token apart; None if it does not have the form. An organisation's id may contain dots."""
-        found = _REFRESH_FORM.fullmatch(text)
-        return None if found is None else cls(*found.groups())
-
-    def __str__(self) -> str:
-        return f"{self.org_id}.{self.session_id}.{self.secret}"
-
-    def digest(self) -> bytes:
-        """Make what the database keeps: SHA-256, as 256 random bits need no slow hash."""
-        return hashlib.sha256(self.secret.encode()).digest()

@@ -22,6 +22,7 @@ from typing import Final
 
 from sync_server.config import Settings, misspelt
 from sync_server.identity.keyfile import UnusableKey, open_key
+from sync_server.identity.keyring import key_files
 from sync_server.operate import setup
 from sync_server.operate.launch import PostgresFailed, package
 from sync_server.operate.standing import report
@@ -47,7 +48,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_settings(),
         *_data_folder(settings.data),
         *_disk(settings.data),
-        *_key(settings.key_file),
+        *_keys(settings.key_ring),
         *_port(settings),
         *_database(settings),
     ]
@@ -92,10 +93,15 @@ def _disk(folder: Path) -> Iterator[Finding]:
     yield Finding(f"{free / 2**30:.1f} GiB of disk space are free", mend)
 
 
+def _keys(ring: Path) -> Iterator[Finding]:
+    paths = key_files(ring)
+    if not paths:
+        yield Finding(f"signing key in {ring} will be made at the first start")
+    for path in paths:
+        yield from _key(path)
+
+
 def _key(path: Path) -> Iterator[Finding]:
-    if not path.exists():
-        yield Finding(f"signing key {path} will be made at the first start")
-        return
     if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Finding(
             f"signing key {path} can be read by others", f"`chmod 600 {path}`; if others may have read it, delete it."

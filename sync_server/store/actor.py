@@ -1,4 +1,8 @@
-"""Who asks: the identity under which a request reads and writes."""
+"""Who asks: the identity under which a request reads and writes.
+
+Must not know: how it was established.
+Invariant: it is made of a verified token and a live session, never of what a body says (tests/integration/test_sessions.py).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A user of an organisation in one authenticated session."""
+    """A user of an organisation in one authenticated session, on one device ("" where there is none)."""
 
     org_id: str
     user_id: str
     session_id: str
+    device_id: str = ""

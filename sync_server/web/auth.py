@@ -1,73 +1,63 @@
-"""Login and refresh over HTTP.
+"""Login, refresh and logout over HTTP.
 
-Owns: the JSON of requests and grants.
+Owns: the way from a request to identity and back.
 Must not know: how a password or a token is checked.
 Invariant: a refusal says nothing of why (tests/integration/test_login.py).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import orjson
-import structlog
 from aiohttp import web
 
-from sync_server.identity import login
+from sync_server.identity import login, refreshing, sessions
+from sync_server.identity.guesses import TooManyGuesses
 from sync_server.web import keys
-from sync_server.web.answers import send_json
-from sync_server.web.bodies import read_body
-from sync_server.wire.problems import Problem, pointer
-from sync_server.wire.strict_json import loads
-
-TEXT_MAX: Final = 1_000
-"""Characters; longer than any name, password or token of ours."""
-
-log = structlog.get_logger(__name__)
+from sync_server.web.logins import address_of, answer_grant, device_of, read_object, too_many
 
 
 async def log_in(request: web.Request) -> web.StreamResponse:
-    """POST /api/v1/auth/login `{username, password}`."""
-    asked = await _members(request, "username", "password")
+    """POST /api/v1/auth/login `{username, password, device?}`."""
+    asked = await read_object(request, "username", "password")
     app = request.app
-    days = app[keys.SETTINGS].refresh_token_days
-    grant = await login.log_in(app[keys.DATABASE], app[keys.TOKENS], **asked, refresh_days=days)
-    return await _answer(request, grant, "login_refused")
+    try:
+        grant = await login.log_in(
+            *(app[keys.DATABASE], app[keys.TOKENS]),
+            username=asked["username"],
+            password=asked["password"],
+            device=device_of(asked),
+            refresh_days=app[keys.SETTINGS].refresh_token_days,
+            address=address_of(request),
+        )
+    except TooManyGuesses as guesses:
+        raise too_many(guesses) from None
+    return await answer_grant(request, grant, "login_refused")
 
 
 async def refresh(request: web.Request) -> web.StreamResponse:
-    """POST /api/v1/auth/refresh `{refresh_token}`."""
-    asked = await _members(request, "refresh_token")
+    """POST /api/v1/auth/refresh `{refresh_token}`, with a DPoP header if the device registered a key."""
+    asked = await read_object(request, "refresh_token")
     app = request.app
-    days = app[keys.SETTINGS].refresh_token_days
-    grant = await login.refresh(app[keys.DATABASE], app[keys.TOKENS], **asked, refresh_days=days)
-    return await _answer(request, grant, "refresh_refused")
+    grant = await refreshing.refresh(
+        *(app[keys.DATABASE], app[keys.TOKENS]),
+        refresh_token=asked["refresh_token"],
+        refresh_days=app[keys.SETTINGS].refresh_token_days,
+        proof=request.headers.get("DPoP", ""),
+        method=request.method,
+        path=request.path,
+        address=address_of(request),
+    )
+    return await answer_grant(request, grant, "refresh_refused")
 
 
-async def _members(request: web.Request, *names: str) -> dict[str, Any]:
-    """Read the named text members of the body; others are ignored."""
-    body = loads(await read_body(request, request.app[keys.SETTINGS]))
-    if not isinstance(body, dict):
-        raise Problem("wrong_type", f"A JSON object with {' and '.join(names)} is needed.", pointer="")
-    for name in names:
-        if name not in body:
-            raise Problem("missing_field", f"{name} is missing.", pointer=pointer(name))
-        if not isinstance(body[name], str):
-            raise Problem("wrong_type", f"{name} must be a string.", pointer=pointer(name))
-        if len(body[name]) > TEXT_MAX:
-            raise Problem("invalid_value", f"{name} is longer than {TEXT_MAX} characters.", pointer=pointer(name))
-    return {name: body[name] for name in names}
-
-
-async def _answer(request: web.Request, grant: login.Grant | None, refusal: str) -> web.StreamResponse:
-    if grant is None:
-        log.info("auth_refused", reason=refusal)
-        raise Problem(refusal)
-    log.info("auth_granted", org=grant.actor.org_id, user=grant.actor.user_id, session=grant.actor.session_id)
-    document = {
-        "access_token": grant.access_token,
-        "refresh_token": grant.refresh_token,
-        "token_type": "Bearer",
-        "expires_in": grant.expires_in,
-    }
-    return await send_json(request, orjson.dumps(document))
+async def log_out(request: web.Request) -> web.StreamResponse:
+    """POST /api/v1/auth/logout: end the session that asks."""
+    actor = request[keys.ACTOR]
+    await sessions.end_sessions(
+        *(request.app[keys.DATABASE], actor.org_id, actor.user_id),
+        ended_by="logout",
+        by=actor.user_id,
+        only=actor.session_id,
+        address=address_of(request),
+    )
+    request.app[keys.SESSIONS].forget(actor.org_id, [actor.session_id])
+    return web.Response(status=204)

@@ -1,22 +1,25 @@
 """Bearer tokens: who asks, on every request that is not public.
 
 Owns: the way from an Authorization header to request[keys.ACTOR].
-Must not know: what an actor may do, or how tokens are issued.
-Invariant: a handler behind it runs only with an actor whose token aiohttp-jwt has verified and whose time has not run out
-(tests/unit/test_tokens.py).
+Must not know: what an actor may do, how tokens are issued, or what makes a session live.
+Invariant: a handler behind it runs only with an actor whose token aiohttp-jwt has verified, whose time has not run out, whose
+key is still good, and whose session lived a moment ago (tests/unit/test_tokens.py, tests/integration/test_sessions.py).
 
-aiohttp-jwt verifies signature, audience, issuer and times, about 150 µs a token; this module adds what it lacks: it takes
-tokens without `exp`, matches "BearerX" as a scheme, answers 403 where 401 is due, and logs a traceback per bad token.
-A verified token is remembered until it expires: nothing that was checked can change before, as a token is its own content.
+aiohttp-jwt verifies signature, audience, issuer and times, about 150 µs a token; this module adds what it lacks: it knows one
+key only, takes tokens without `exp`, matches "BearerX" as a scheme, answers 403 where 401 is due, and logs a traceback per bad
+token. A verified token is remembered until it expires: nothing in it can change, as a token is its own content. What can
+change, its key and its session, is asked about on every request.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
@@ -25,16 +28,26 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp_jwt import JWTMiddleware
 
+from sync_server.identity.keyring import SigningKey
 from sync_server.identity.tokens import ALGORITHM, AUDIENCE, ISSUER, Tokens
 from sync_server.store.actor import Actor
 from sync_server.web import keys
 from sync_server.wire.problems import Problem
 
-PUBLIC: Final = (r"^/healthz\Z", r"^/readyz\Z", r"^/api/v1/auth/login\Z", r"^/api/v1/auth/refresh\Z")
-"""Paths that need no token. aiohttp-jwt matches prefixes, hence the anchors; `\\Z`, as `$` would let a line break follow."""
+PUBLIC: Final = (
+    r"^/healthz\Z",
+    r"^/readyz\Z",
+    r"^/api/v1/auth/login\Z",
+    r"^/api/v1/auth/refresh\Z",
+    r"^/api/v1/auth/password/reset\Z",
+)
+"""Paths that need no token; a token is not looked at there. Anchored, with `\\Z`, as `$` would let a line break follow."""
 
 REMEMBERED_MAX: Final = 10_000
-"""Tokens, 300 bytes each; with more devices at once the least recently seen are verified again."""
+"""Tokens, 350 bytes each; with more devices at once the least recently seen are verified again."""
+
+VERIFIERS_MAX: Final = 8
+"""Keys whose verifiers are kept; a ring has two or three."""
 
 log = structlog.get_logger(__name__)
 
@@ -42,29 +55,37 @@ log = structlog.get_logger(__name__)
 logging.getLogger("aiohttp_jwt.middleware").setLevel(logging.CRITICAL)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a verified token says, which key vouches for it, and until when."""
+
+    actor: Actor
+    key_id: str
+    expires: int
+
+
 class Verified:
-    """Tokens that were verified and have not expired: digest -> who asks, until when."""
+    """Tokens that were verified and have not expired, by digest."""
 
     def __init__(self, most: int = REMEMBERED_MAX) -> None:
         self._most = most
-        self._known: OrderedDict[bytes, tuple[Actor, int]] = OrderedDict()
+        self._known: OrderedDict[bytes, Known] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def actor_of(self, digest: bytes) -> Actor | None:
+    def known(self, digest: bytes) -> Known | None:
         known = self._known.get(digest)
         if known is None:
             return None
-        actor, expires = known
-        if expires <= time.time():
+        if known.expires <= time.time():
             del self._known[digest]
             return None
         self._known.move_to_end(digest)
-        return actor
+        return known
 
-    def remember(self, digest: bytes, actor: Actor, expires: int) -> None:
-        self._known[digest] = (actor, expires)
+    def remember(self, digest: bytes, known: Known) -> None:
+        self._known[digest] = known
         if len(self._known) > self._most:
             self._known.popitem(last=False)
 
@@ -86,49 +107,82 @@ class Question(dict[str, Any]):
 def bearer(tokens: Tokens, public: Sequence[str] = PUBLIC) -> Middleware:
     """Make the middleware that sets request[ACTOR], or answers 401; `public`: anchored patterns of paths without it."""
     verified = Verified()
-    verify = _verifier(tokens, public)
+    verifiers = Verifiers(tokens)
+    is_public = re.compile("|".join(public)).match
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if is_public(request.path):
+            return await handler(request)
         token = _presented(request)
         digest = hashlib.sha256(token.encode()).digest()
-        known = verified.actor_of(digest)
-        if known is None:
-            claims = await _claims(verify, Question(request, token if tokens.is_ours(token) else ""), bool(token))
-            known = None if claims is None else tokens.actor_of(claims)
-            if claims is not None and known is not None:
-                verified.remember(digest, known, claims["exp"])
-        if known is not None:
-            request[keys.ACTOR] = known
+        known = verified.known(digest)
+        if known is None or not tokens.is_accepted(known.key_id):
+            known = await verifiers.verify(request, token)
+            verified.remember(digest, known)
+        request[keys.ACTOR] = await _in_a_live_session(request, known.actor)
         return await handler(request)
 
     return admit
 
 
-def _verifier(tokens: Tokens, public: Sequence[str]) -> Any:
-    def is_refused(_question: Question, claims: dict[str, Any]) -> bool:
-        return tokens.actor_of(claims) is None
-
-    return JWTMiddleware(
-        tokens.public_pem,
-        request_property="claims",
-        whitelist=public,
-        token_getter=lambda question: question.token,
-        is_revoked=is_refused,
-        algorithms=[ALGORITHM],
-        audience=AUDIENCE,
-        issuer=ISSUER,
-    )
+async def _in_a_live_session(request: web.Request, claimed: Actor) -> Actor:
+    """Give the actor as its session says; raises `Problem`, and what the database raises: then nobody is let in."""
+    actor = await request.app[keys.SESSIONS].live(claimed)
+    if actor is None:
+        log.info("auth_refused", reason="session_ended", user=claimed.user_id, session=claimed.session_id)
+        raise Problem("session_ended")
+    return actor
 
 
-async def _claims(verify: Any, question: Question, presented: bool) -> dict[str, Any] | None:
-    """Have aiohttp-jwt answer the question: the verified claims, or None on a public path. Raises `Problem`, a 401."""
+class Verifiers:
+    """One aiohttp-jwt verifier for each signing key: it knows one only."""
 
-    async def found(question: Question) -> dict[str, Any] | None:
-        return question.get("claims")
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._by_key: OrderedDict[str, Any] = OrderedDict()
+
+    async def verify(self, request: web.Request, token: str) -> Known:
+        """Verify a token. Raises `Problem`, a 401."""
+        key = self._tokens.key_of(token)
+        verifier = self._verifier(key or self._tokens.ring.signing())
+        claims = await _claims(verifier, Question(request, "" if key is None else token), bool(token))
+        actor = self._tokens.actor_of(claims)
+        if actor is None or key is None:
+            raise Problem("token_refused")
+        return Known(actor, key.key_id, claims["exp"])
+
+    def _verifier(self, key: SigningKey) -> Any:
+        made = self._by_key.get(key.key_id)
+        if made is None:
+            made = self._by_key[key.key_id] = self._make(key.public_pem)
+            if len(self._by_key) > VERIFIERS_MAX:
+                self._by_key.popitem(last=False)
+        return made
+
+    def _make(self, public_pem: str) -> Any:
+        def is_refused(_question: Question, claims: dict[str, Any]) -> bool:
+            return self._tokens.actor_of(claims) is None
+
+        return JWTMiddleware(
+            public_pem,
+            request_property="claims",
+            token_getter=lambda question: question.token,
+            is_revoked=is_refused,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+        )
+
+
+async def _claims(verify: Any, question: Question, presented: bool) -> dict[str, Any]:
+    """Have aiohttp-jwt answer the question: the verified claims. Raises `Problem`, a 401."""
+
+    async def found(question: Question) -> Any:
+        return question["claims"]
 
     try:
-        claims: dict[str, Any] | None = await verify(question, found)
+        claims: dict[str, Any] = await verify(question, found)
     except web.HTTPException as refused:
         expired = isinstance(refused.__context__, jwt.ExpiredSignatureError)
         code = "token_expired" if expired else "token_refused" if presented else "unauthenticated"

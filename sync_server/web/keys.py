@@ -12,7 +12,10 @@ from aiohttp import web
 
 from sync_server.config import Settings
 from sync_server.engine.lanes import Lanes
+from sync_server.engine.sightings import Sightings
+from sync_server.engine.standing import Standings
 from sync_server.identity.tokens import Tokens
+from sync_server.identity.watch import SessionWatch
 from sync_server.store.actor import Actor
 from sync_server.store.database import Database
 from sync_server.store.spool import SpoolRoom
@@ -21,8 +24,11 @@ from sync_server.store.spool import SpoolRoom
 SETTINGS: Final = web.AppKey("settings", Settings)
 DATABASE: Final = web.AppKey("database", Database)
 TOKENS: Final = web.AppKey("tokens", Tokens)
+SESSIONS: Final = web.AppKey("sessions", SessionWatch)
+SIGHTINGS: Final = web.AppKey("sightings", Sightings)
 SPOOLS: Final = web.AppKey("spools", SpoolRoom)
 LANES: Final = web.AppKey("lanes", Lanes)
+STANDINGS: Final = web.AppKey("standings", Standings)
 
 # Of a request.
 ACTOR: Final = web.RequestKey("actor", Actor)

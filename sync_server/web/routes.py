@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from sync_server.web import auth, health, sync
+from sync_server.web import auth, health, passwords, sessions, sync
 
 
 def add_routes(app: web.Application) -> None:
@@ -20,6 +20,12 @@ def add_routes(app: web.Application) -> None:
             web.get("/readyz", health.is_ready),
             web.post("/api/v1/auth/login", auth.log_in),
             web.post("/api/v1/auth/refresh", auth.refresh),
+            web.post("/api/v1/auth/logout", auth.log_out),
+            web.get("/api/v1/auth/sessions", sessions.list_own),
+            web.delete("/api/v1/auth/sessions", sessions.end_all_own),
+            web.delete("/api/v1/auth/sessions/{session_id}", sessions.end_own),
+            web.post("/api/v1/auth/password", passwords.change),
+            web.post("/api/v1/auth/password/reset", passwords.use_reset),
             web.get("/api/v1/sync", sync.get_sync, allow_head=False),
             web.post("/api/v1/sync", sync.post_sync),
             web.get("/api/v1/sync/schema", sync.get_schema),

@@ -8,6 +8,7 @@ our insides (tests/unit/test_problems.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -72,8 +73,11 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "unauthenticated": Code(401, "A login is needed", "Send Authorization: Bearer and the access token of a login."),
     "token_refused": Code(401, "The token is not valid", "Get a new access token with the refresh token, or log in again."),
     "token_expired": Code(401, "The token has expired", "Get a new access token with the refresh token."),
+    "session_ended": Code(401, "The session has ended", "A user, an administrator or a later login ended it; log in again."),
     "login_refused": Code(401, "The login is refused", "Username and password do not match an active user; try again."),
     "refresh_refused": Code(401, "The refresh token is refused", "It was used, revoked or has expired; log in again."),
+    "password_refused": Code(403, "The password is not changed", "The old password is not right."),
+    "reset_refused": Code(403, "The password is not reset", "The reset was used, replaced or has expired; ask for another."),
     "forbidden": Code(403, "This is not allowed", "The user who is logged in may not do this."),
     "origin_refused": Code(403, "Pages of this origin may not ask", "The origin must be in COTTON_CORS_ORIGINS, as it is."),
     "forged_request": Code(403, "The request may be forged", "Send Cotton-Console: 1, from a page of this server's own origin."),
@@ -91,6 +95,12 @@ REGISTRY: Final[Mapping[str, Code]] = {
 
 POINTER_MAX: Final = 500
 """Characters; a pointer repeats keys that the client chose, and an answer must not grow with them."""
+
+NAME_MAX: Final = 64
+"""Characters of a name that a client sent and an answer repeats; ours are shorter."""
+
+_HARMFUL: Final = re.compile(r"[^A-Za-z0-9_.$ -]")
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 RESERVED: Final = frozenset({"type", "title", "status", "detail", "code", "pointer", "correlation_id"})
 
@@ -114,7 +124,7 @@ class Problem(Exception):
         self.status = fixed.status
         self.title = fixed.title
         self.detail = detail or fixed.sentence
-        self.pointer = pointer if pointer is None else pointer[:POINTER_MAX]
+        self.pointer = pointer if pointer is None else _UNPRINTABLE.sub("\ufffd", pointer[:POINTER_MAX])
         self.extra: Mapping[str, Any] = extra
 
     def document(self, correlation_id: str) -> dict[str, Any]:
@@ -129,6 +139,15 @@ class Problem(Exception):
         if self.pointer is not None:
             document["pointer"] = self.pointer
         return {**document, **self.extra, "correlation_id": correlation_id}
+
+
+def shown(name: str) -> str:
+    """Quote a name that the client sent, so that its sender finds the typing error, and nobody a way to have it run.
+
+    >>> shown("phne"), shown("<b>\\n"), len(shown("x" * 1_000))
+    ("'phne'", "'?b??'", 67)
+    """
+    return "'" + _HARMFUL.sub("?", name[:NAME_MAX]) + ("…'" if len(name) > NAME_MAX else "'")
 
 
 def pointer(*steps: str | int) -> str:

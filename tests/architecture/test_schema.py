@@ -9,6 +9,7 @@ from erp_core.catalogue import ENTITIES
 WITHOUT_ORG = {
     "alembic_version": "the schema's own revision: one row for all organisations",
     "schema_stamp": "the schema's own fingerprint: one row for all organisations",
+    "login_guess": "failed logins by the name that was typed: before it is known whose it is",
     "login_name": "the directory in which a login finds its organisation: unique over all of them by its purpose",
 }
 """Tables whose keys do not begin with org_id, and why. Distributed, they are reference tables."""
