@@ -24,6 +24,7 @@ from typing import Any
 import asyncpg
 import orjson
 
+from erp_core.access import CODES
 from sync_server.identity.people import add_user
 from sync_server.operate.migrations import migrate_up
 from sync_server.operate.postgres import Cluster
@@ -175,20 +176,22 @@ async def _fill(connection: asyncpg.Connection, sizes: Sizes) -> None:
             " VALUES ($1, 'b1', 'RJT', 'Rajkot', 'Gujarat', true)",
             org,
         )
-        await add_user(
-            connection,
-            org_id=org,
-            user_id=org,
-            username=org,
-            name=org,
-            role="agent",
-            branch_id="b1",
-            password=PASSWORD,
-        )
+        await _employ(connection, org)
     for first in range(0, sizes.records, FILL_STEP):
         await connection.execute(PARTNERS, ORG, first, min(first + FILL_STEP, sizes.records) - 1)
     for org, number in ((SMALL, sizes.feed_small), (LARGE, sizes.feed_large)):
         await _fill_feed(connection, org, number)
+
+
+async def _employ(connection: asyncpg.Connection, org: str) -> None:
+    """Add a person named as the organisation, who sees and may do everything in it."""
+    await add_user(connection, org_id=org, user_id=org, username=org, name=org, branch_id="b1", password=PASSWORD)
+    await connection.execute(
+        "INSERT INTO roles (org_id, id, title, codes) VALUES ($1, 'everything', 'Everything', $2)", org, sorted(CODES)
+    )
+    await connection.execute(
+        "INSERT INTO grants (org_id, id, user_id, role_id) VALUES ($1, 'all', $1, 'everything')", org
+    )
 
 
 PARTNERS = """
@@ -209,8 +212,8 @@ async def _fill_feed(connection: asyncpg.Connection, org: str, number: int) -> N
         WITH clock AS (
           UPDATE org_clock SET seq = seq + $2 WHERE org_id = $1 RETURNING (epoch::bigint << {EPOCH_BITS}) + seq AS top
         )
-        INSERT INTO feed (org_id, entity, id, position, created_position, author, scope, payload)
-        SELECT $1, 'business_partners', 'fed.' || n, top - $2 + n, top - $2 + n, 'bench', 'org',
+        INSERT INTO feed (org_id, entity, id, position, created_position, author, scope, scopes, payload)
+        SELECT $1, 'business_partners', 'fed.' || n, top - $2 + n, top - $2 + n, 'bench', 'org', '{{branch,branch:b1}}',
           json_build_object('id', 'fed.' || n, 'legal_name', 'Shree Ambica Ginning and Pressing ' || n)
         FROM clock, generate_series(1, $2::int) AS n
         """,

@@ -99,6 +99,19 @@ class House:
             await house.settle_holds(house.actor(user))
         return house
 
+    @classmethod
+    async def found(cls, database: Database, folder: Path, org_id: str = ORG, *users: str) -> House:
+        """Make an organisation of nothing but `users`, each with every code."""
+        house = cls(database, SpoolRoom(folder / "spools", bytes_max=1 << 24), org_id)
+        await house.fetch(
+            "INSERT INTO roles (org_id, id, title, codes) VALUES ($1, 'everything', 'All', $2)", org_id, sorted(CODES)
+        )
+        for user in users:
+            await house.employ(user, "everything")
+        for user in users:
+            await house.settle_holds(house.actor(user))
+        return house
+
     async def settle_holds(self, actor: Actor) -> None:
         """Write down what a user holds now, as the first pull would."""
         async with self.database.acquire() as connection:

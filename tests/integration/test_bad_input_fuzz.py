@@ -111,7 +111,8 @@ async def _send(house: House, changes: Any, holds_issues: bool) -> None:
     before = await house.clock()
     try:
         loads(body)
-        await push(house.database, house.actor(), request(before, changes, holds_issues=holds_issues))
+        asked = request(before, changes, holds_issues=holds_issues)
+        await push(house.database, house.standings, house.actor(), asked)
     except (Problem, Conflict) as refused:
         server_fault = isinstance(refused, Problem) and refused.status >= 500
         if server_fault or await house.clock() != before:

@@ -16,15 +16,14 @@ from pathlib import Path
 import asyncpg
 import orjson
 
-from sync_server.engine.pull import Delta, PullRequest, Spooled, pieces, pull
-from sync_server.store.actor import Actor
+from sync_server.engine.pull import Delta, PullRequest
+from sync_server.engine.spooling import Spooled, pieces, pull
 from sync_server.store.database import Database
-from sync_server.store.spool import SpoolRoom
+from tests.harness.world import House
 
 WRITERS = 12
 ROWS_EACH = 1_700
 ORG = "late"
-READER = Actor(ORG, "reader", "session")
 
 
 async def _write(url: str, writer: int, seed: int) -> int:
@@ -69,15 +68,15 @@ async def _write(url: str, writer: int, seed: int) -> int:
 class _CursorDevice:
     """A device that pulls with our cursor."""
 
-    def __init__(self, database: Database, room: SpoolRoom) -> None:
-        self._database = database
-        self._room = room
+    def __init__(self, house: House) -> None:
+        self._house = house
         self.cursor: int | None = None
         self.held: dict[str, str] = {}
         self.pulls = 0
 
     async def poll(self) -> None:
-        answer = await pull(self._database, self._room, READER, PullRequest(self.cursor, ("units",)))
+        house, asked = self._house, PullRequest(self.cursor, ("units",))
+        answer = await pull(house.database, house.room, house.standings, house.actor("reader"), asked)
         self.pulls += 1
         if isinstance(answer, Spooled):
             (units,) = answer.tables
@@ -116,7 +115,7 @@ class _TimestampDevice:
 
 
 async def test_late_commit_is_still_delivered(database_url: str, database: Database, tmp_path: Path, seed: int) -> None:
-    ours = _CursorDevice(database, SpoolRoom(tmp_path / "spools", bytes_max=1 << 20))
+    ours = _CursorDevice(await House.found(database, tmp_path, ORG, "reader"))
     watcher = await asyncpg.connect(database_url)
     theirs = _TimestampDevice(watcher)
     writers = [asyncio.create_task(_write(database_url, writer, seed)) for writer in range(WRITERS)]

@@ -112,7 +112,12 @@ async def test_migration_gives_up_waiting_for_a_lock(empty_url: str, monkeypatch
     monkeypatch.setattr(migrations, "LOCK_TIMEOUT_MS", 50)
     await migrate_up(empty_url)
     async with connected(empty_url) as connection, connection.transaction():
-        await connection.execute("LOCK TABLE organisations IN ACCESS SHARE MODE")
+        # Every table: whichever one the newest migration touches on its way back.
+        tables = await connection.fetch(
+            "SELECT format('%I', relname) AS name FROM pg_class WHERE relkind = 'r'"
+            " AND relnamespace = 'public'::regnamespace ORDER BY 1"
+        )
+        await connection.execute(f"LOCK TABLE {', '.join(row['name'] for row in tables)} IN ACCESS SHARE MODE")
         with pytest.raises(MigrationFailed, match="lock timeout"):
             await migrate_down(empty_url, "base")
 

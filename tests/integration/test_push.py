@@ -42,7 +42,7 @@ async def test_repeated_push_has_one_effect_and_the_same_answer(house: House) ->
 async def test_same_push_twice_at_once_is_applied_once(house: House) -> None:
     wanted = request(await house.clock(), partners(created=[partner(f"p{n}") for n in range(20)]))
 
-    await asyncio.gather(*(push(house.database, house.actor(), wanted) for _ in range(4)))
+    await asyncio.gather(*(push(house.database, house.standings, house.actor(), wanted) for _ in range(4)))
 
     assert len([e for e in await house.events() if e["entity"] == "business_partners"]) == 20
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from sync_server.engine.push import PushRequest, push
 from sync_server.store.actor import Actor
 from sync_server.store.database import Database
 from sync_server.wire.changes import read_changes
+from tests.harness.world import House
 
 AGENT = Actor("o", "agent", "session")
 
@@ -30,17 +32,18 @@ def _partner(id: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def branch(database: Database) -> None:
+async def house(database: Database, tmp_path: Path) -> House:
+    house = await House.found(database, tmp_path, "o", "agent")
     async with database.acquire() as connection:
         await connection.execute(
             "INSERT INTO organisations (org_id, id, legal_name) VALUES ('o', 'o', 'Org');"
             "INSERT INTO branches (org_id, id, code, name, state) VALUES ('o', 'b', 'RJK', 'Rajkot', 'Gujarat')"
         )
+    return house
 
 
-@pytest.mark.usefixtures("branch")
 async def test_record_that_breaks_a_rule_with_a_bug_is_filed_and_the_rest_goes_through(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged = judge.judge
 
@@ -51,9 +54,8 @@ async def test_record_that_breaks_a_rule_with_a_bug_is_filed_and_the_rest_goes_t
 
     monkeypatch.setattr(judge, "judge", with_a_bug)
 
-    answer = await push(
-        database, AGENT, _request({"business_partners": {"created": [_partner("good"), _partner("bad")]}})
-    )
+    wanted = _request({"business_partners": {"created": [_partner("good"), _partner("bad")]}})
+    answer = await push(database, house.standings, AGENT, wanted)
 
     assert not answer.kept_back
     async with database.acquire() as connection:
@@ -63,9 +65,8 @@ async def test_record_that_breaks_a_rule_with_a_bug_is_filed_and_the_rest_goes_t
     assert json.loads(issue["payload"])["legal_name"] == "Partner bad"
 
 
-@pytest.mark.usefixtures("branch")
 async def test_value_that_no_column_can_hold_is_refused_not_an_error(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A derived value is ours, so no bound was checked; the database refuses it for the whole unit."""
     entity = BY_TABLE["business_partners"]
@@ -75,7 +76,8 @@ async def test_value_that_no_column_can_hold_is_refused_not_an_error(
 
     monkeypatch.setattr(judge, "derivation_of", lambda found: derive if found is entity else found.derive)
 
-    await push(database, AGENT, _request({"business_partners": {"created": [_partner("bad"), _partner("good")]}}))
+    wanted = _request({"business_partners": {"created": [_partner("bad"), _partner("good")]}})
+    await push(database, house.standings, AGENT, wanted)
 
     async with database.acquire() as connection:
         assert [r["id"] for r in await connection.fetch("SELECT id FROM business_partners")] == ["good"]

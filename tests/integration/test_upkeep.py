@@ -7,21 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from sync_server.engine.pull import Delta, PullRequest, Spooled, pieces, pull
+from sync_server.engine.pull import Delta, PullRequest
+from sync_server.engine.spooling import Spooled, pieces, pull
 from sync_server.operate.upkeep import one_round
 from sync_server.store import upkeep
-from sync_server.store.actor import Actor
 from sync_server.store.database import Database
-from sync_server.store.spool import SpoolRoom
+from tests.harness.world import House
 
-READER = Actor("o", "reader", "session")
 Pull = Callable[[int | None], Awaitable[Delta | Spooled]]
 
 
 @pytest.fixture
-def pull_units(database: Database, tmp_path: Path) -> Pull:
-    room = SpoolRoom(tmp_path / "spools", bytes_max=1 << 20)
-    return lambda cursor: pull(database, room, READER, PullRequest(cursor, ("units",)))
+async def house(database: Database, tmp_path: Path) -> House:
+    return await House.found(database, tmp_path, "o", "reader")
+
+
+@pytest.fixture
+def pull_units(house: House) -> Pull:
+    reader = house.actor("reader")
+    return lambda cursor: pull(house.database, house.room, house.standings, reader, PullRequest(cursor, ("units",)))
 
 
 async def _three_units_one_deleted(database: Database, days_ago: int) -> None:
@@ -44,11 +48,11 @@ async def _ids(answer: Spooled) -> bytes:
 
 
 async def test_device_below_the_floor_is_replaced_and_never_misses_a_deletion(
-    database: Database, pull_units: Pull
+    database: Database, house: House, pull_units: Pull
 ) -> None:
     before = await pull_units(None)
+    stale = await house.clock() + 1  # it saw the first unit only
     await _three_units_one_deleted(database, days_ago=10)
-    stale = (2 << 40) + 1  # it saw the first unit only
 
     assert await one_round(database, tombstone_days=5, receipt_days=5) == 1
 
@@ -73,12 +77,13 @@ async def test_device_at_the_floor_goes_on_incrementally(database: Database, pul
     assert not answer.moved
 
 
-async def test_tombstone_in_retention_is_kept(database: Database, pull_units: Pull) -> None:
+async def test_tombstone_in_retention_is_kept(database: Database, house: House, pull_units: Pull) -> None:
+    before = await house.clock()
     await _three_units_one_deleted(database, days_ago=3)
 
     assert await one_round(database, tombstone_days=5, receipt_days=5) == 0
 
-    answer = await pull_units((2 << 40) + 3)
+    answer = await pull_units(before + 3)
     assert isinstance(answer, Delta)
     assert [(moved.id, moved.payload) for moved in answer.moved] == [("2", None)]
 
