@@ -1,8 +1,9 @@
 """Logs: one JSON object a line, on standard error.
 
-Owns: the set-up of structlog and of the standard library's loggers, and what may never be in a line.
-Must not know: what is logged.
-Invariant: no line holds a secret, a body or a raw line break, whoever logs it (tests/unit/test_log.py).
+Owns: the set-up of structlog and of the standard library's loggers, and the form of a line.
+Must not know: what is logged, or what a secret looks like (redaction.py).
+Invariant: no line holds a secret, a body, a raw line break or anything that a terminal obeys, whoever logs it
+(tests/unit/test_log.py, tests/integration/test_canary.py).
 """
 
 from __future__ import annotations
@@ -11,31 +12,17 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
 from typing import Any, Final, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
-SECRET_NAMES: Final = frozenset(
-    {"password", "access_token", "refresh_token", "token", "authorization", "secret", "cookie", "body", "database_url"}
-)
-"""Keys whose values never reach a line, however deep they are."""
+from sync_server.redaction import clean, redacted
 
-REDACTED: Final = "(redacted)"
-
-TOKEN_MIN: Final = 60
-"""Characters; the shortest token has more, so shorter texts are not searched: a line of the access log costs 25 µs."""
-
-_SECRETS: Final = (
-    (re.compile(r"[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{43,}"), REDACTED),  # a JWT
-    (
-        re.compile(r"(?<![A-Za-z0-9_.-])[A-Za-z0-9_.-]{1,64}\.[0-9a-f]{32}\.[A-Za-z0-9_-]{43}"),
-        REDACTED,
-    ),  # a refresh token
-    (re.compile(r"(://[^:/@\s]*:)[^@/\s]+@"), rf"\1{REDACTED}@"),  # the password in a URL
-)
+_UNPRINTABLE: Final = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What JSON may leave as it is and a terminal would obey: C1 controls (an escape of one byte), separators of lines, and the
+marks that turn the direction of writing."""
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
@@ -71,26 +58,21 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
 
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Take secrets out of an event: by name, and by form wherever a text holds one."""
-    return {key: _redacted(key, value) for key, value in event.items()}
-
-
-def _redacted(name: object, value: Any) -> Any:
-    if isinstance(name, str) and name.lower() in SECRET_NAMES:
-        return REDACTED
-    if isinstance(value, str):
-        if len(value) >= TOKEN_MIN or "://" in value:
-            for pattern, instead in _SECRETS:
-                value = pattern.sub(instead, value)
-        return value
-    if isinstance(value, Mapping):
-        return {key: _redacted(key, inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_redacted(None, inner) for inner in value]
-    return value
+    return {key: redacted(key, value) for key, value in event.items()}
 
 
 def _json(event: Any, **_: Any) -> str:
     try:
-        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        line = orjson.dumps(event, default=_text, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:  # a lone surrogate, a huge number: Python's own, slower one escapes what orjson refuses
-        return json.dumps(event, default=str, skipkeys=True)
+        return json.dumps(event, default=_text, skipkeys=True)
+    return (
+        line
+        if line.isascii() and "\x7f" not in line
+        else _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    )
+
+
+def _text(thing: object) -> str:
+    """Write what JSON has no form for: as a text like any other, in which there may be a secret."""
+    return clean(str(thing))

@@ -16,7 +16,7 @@ from typing import Any, Final
 from conflict.mutation import Mutation, Operation
 from erp_core.catalogue import SYNCED
 from erp_core.values import SAFE_ID, Plain
-from sync_server.wire.problems import Problem, pointer
+from sync_server.wire.problems import Problem, pointer, shown
 
 LISTS: Final = ("created", "updated", "deleted")
 _WATERMELON_COLUMNS: Final = frozenset({"_status", "_changed"})
@@ -38,7 +38,7 @@ def read_changes(body: Any, *, records_max: int) -> list[Mutation]:
     mutations: list[Mutation] = []
     for table, lists in body.items():
         if table not in _readers():
-            raise Problem("unknown_table", f"There is no table {_shown(table)}.", pointer=pointer(table))
+            raise Problem("unknown_table", f"There is no table {shown(table)}.", pointer=pointer(table))
         mutations.extend(_read_table(table, lists))
         if len(mutations) > records_max:
             raise Problem("too_many_records", f"At most {records_max} records can be pushed at once.")
@@ -51,7 +51,7 @@ def _read_table(table: str, lists: Any) -> Iterator[Mutation]:
     for name in lists:
         if name not in LISTS:
             raise Problem(
-                "unknown_member", f"{_shown(name)} is none of {', '.join(LISTS)}.", pointer=pointer(table, name)
+                "unknown_member", f"{shown(name)} is none of {', '.join(LISTS)}.", pointer=pointer(table, name)
             )
     seen: set[str] = set()
     for operation in Operation:
@@ -85,7 +85,7 @@ def _read_record(table: str, operation: Operation, place: int, record: Any) -> M
                 continue
             raise Problem(
                 "unknown_column",
-                f"{table} has no column {_shown(column)}.",
+                f"{table} has no column {shown(column)}.",
                 pointer=pointer(table, operation.value, place, column),
             )
         if type(value) not in types:
@@ -131,8 +131,3 @@ def _json_name(value: Any) -> str:
 
 def _names(types: frozenset[type]) -> str:
     return " or ".join(sorted({_JSON_NAMES[t] for t in types} - {"null"}))
-
-
-def _shown(name: str) -> str:
-    """Show a name that the client sent, cut so that an answer never grows with the request."""
-    return repr(name if len(name) <= 64 else name[:64] + "…")

@@ -80,7 +80,7 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "reset_refused": Code(403, "The password is not reset", "The reset was used, replaced or has expired; ask for another."),
     "forbidden": Code(403, "This is not allowed", "The user who is logged in may not do this."),
     "origin_refused": Code(403, "Pages of this origin may not ask", "The origin must be in COTTON_CORS_ORIGINS, as it is."),
-    "forged_request": Code(403, "The request may be forged", "Send Cotton-Console: 1, from a page of this server's own origin."),
+    "forged_request": Code(403, "The request may be forged", "Send Cotton-Console: 1 from a page of the server's own origin."),
     "too_many_requests": Code(429, "Too many requests", "Send the request again after retry_after seconds."),
     # --- The server ---
     "limits_unavailable": Code(503, "Logins cannot be counted now", "Nothing was checked; send the same request again later."),

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from sync_server.wire.problems import POINTER_MAX, REGISTRY, TYPE_PREFIX, Problem, pointer
+from sync_server.wire.problems import POINTER_MAX, REGISTRY, TYPE_PREFIX, Problem, pointer, shown
 
 SOURCE = Path(__file__).parents[2] / "sync_server"
 
@@ -89,3 +89,30 @@ def test_a_pointer_escapes_what_rfc_6901_says() -> None:
 
 def test_an_answer_does_not_grow_with_the_keys_of_the_client() -> None:
     assert Problem("unknown_table", pointer=pointer("x" * 10_000)).pointer == "/" + "x" * (POINTER_MAX - 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("phne", "'phne'"),
+        ("__proto__", "'__proto__'"),
+        ("price per candy", "'price per candy'"),
+        ("<script>alert(1)</script>", "'?script?alert?1???script?'"),
+        ("a\r\nSet-Cookie: x", "'a??Set-Cookie? x'"),
+        ("\x1b[2J\u202e\x00'\"", "'??2J????'"),
+        ("कपास", "'????'"),
+    ],
+)
+def test_a_name_of_the_client_is_quoted_in_harmless_characters(name: str, quoted: str) -> None:
+    assert shown(name) == quoted
+
+
+def test_a_quoted_name_does_not_grow_with_what_was_sent() -> None:
+    assert len(shown("x" * 10_000)) < 80
+
+
+def test_a_pointer_holds_nothing_that_a_terminal_obeys() -> None:
+    told = Problem("unknown_table", pointer=pointer("a\x1b[2J\r\n\x9b\u2028\ud800b", "कपास")).pointer or ""
+
+    assert told.isprintable()
+    assert told.endswith("b/कपास")
