@@ -41,14 +41,19 @@ def open_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def make_key(path: Path) -> None:
-    """Write a new key beside `path` and link it there whole; if another process was first, its key stands."""
+    """Make a new key at `path`; if another process was first, its key stands."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    write_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, and link it to `path` whole; if another process was first, its file stands."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(file, "wb") as sink:
-            sink.write(pem)
+            sink.write(content)
             sink.flush()
             os.fsync(sink.fileno())
         with suppress(FileExistsError):

@@ -11,6 +11,8 @@ WITHOUT_ORG = {
     "schema_stamp": "the schema's own fingerprint: one row for all organisations",
     "login_guess": "failed logins by the name that was typed: before it is known whose it is",
     "login_name": "the directory in which a login finds its organisation: unique over all of them by its purpose",
+    "code_request": "one-time codes by number, before it is known in which organisations the number is",
+    "code_budget": "what codes may cost, by prefix of the number and for everybody together",
 }
 """Tables whose keys do not begin with org_id, and why. Distributed, they are reference tables."""
 
