@@ -1,7 +1,7 @@
 """Passwords over HTTP: changed by their owner, reset by a token that an administrator gives.
 
 Owns: the JSON of both.
-Must not know: what makes a password good, or who may give a reset: routes.py declares it.
+Must not know: what makes a password good.
 Invariant: no password and no token is ever in an answer but the reset, once (tests/integration/test_passwords.py).
 """
 
@@ -15,6 +15,7 @@ from sync_server.identity.guesses import TooManyGuesses
 from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.logins import address_of, read_object, too_many
+from sync_server.web.rights import NO_SUCH_USER, require_over
 from sync_server.wire.problems import Problem, pointer
 
 
@@ -36,11 +37,12 @@ async def change(request: web.Request) -> web.StreamResponse:
 
 
 async def give_reset(request: web.Request) -> web.StreamResponse:
-    """POST /api/v1/users/{user_id}/password: make the token with which this user sets a password, once."""
+    """POST /api/v1/users/{user_id}/password, for who has user.update: make the token that sets a password, once."""
     user_id, address = request.match_info["user_id"], address_of(request)
+    await require_over(request, "user.update", user_id)
     token = await changing.give_reset(request.app[keys.DATABASE], request[keys.ACTOR], user_id, address=address)
     if token is None:
-        raise Problem("not_found", "There is no such active user.")
+        raise Problem("not_found", NO_SUCH_USER)
     seconds = round(changing.RESET_LIFE.total_seconds())
     return await send_json(request, orjson.dumps({"token": str(token), "expires_in": seconds}))
 

@@ -1,7 +1,7 @@
 """Sessions over HTTP: a user's own, and those of others for who may look after them.
 
 Owns: the JSON of lists of sessions.
-Must not know: who may do it: each route declares its codes (routes.py).
+Must not know: how sessions end.
 Invariant: a path's user or session is looked up in the asker's organisation only; what is not there and what is another's are
 one answer (tests/integration/test_sessions.py).
 """
@@ -20,6 +20,7 @@ from sync_server.store.sessions import Listed
 from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.logins import address_of
+from sync_server.web.rights import require, require_over
 from sync_server.wire.problems import Problem
 
 KEEP = ("", "current")
@@ -45,19 +46,23 @@ async def end_all_own(request: web.Request) -> web.StreamResponse:
 
 
 async def list_of_user(request: web.Request) -> web.StreamResponse:
-    """GET /api/v1/users/{user_id}/sessions."""
+    """GET /api/v1/users/{user_id}/sessions, for who has session.read."""
+    await require(request, "session.read")
     return await _list(request, request.match_info["user_id"])
 
 
 async def end_one_of_user(request: web.Request) -> web.StreamResponse:
-    """DELETE /api/v1/users/{user_id}/sessions/{session_id}."""
+    """DELETE /api/v1/users/{user_id}/sessions/{session_id}, for who has session.revoke."""
     user_id, session_id = request.match_info["user_id"], request.match_info["session_id"]
+    await require_over(request, "session.revoke", user_id)
     return await _end(request, user_id, "administrator", only=session_id)
 
 
 async def end_all_of_user(request: web.Request) -> web.StreamResponse:
-    """DELETE /api/v1/users/{user_id}/sessions."""
-    return await _end(request, request.match_info["user_id"], "administrator")
+    """DELETE /api/v1/users/{user_id}/sessions, for who has session.revoke."""
+    user_id = request.match_info["user_id"]
+    await require_over(request, "session.revoke", user_id)
+    return await _end(request, user_id, "administrator")
 
 
 async def _list(request: web.Request, user_id: str) -> web.StreamResponse:

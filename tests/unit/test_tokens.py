@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import multiprocessing
-import stat
+import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,42 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from sync_server.identity.keyfile import UnusableKey, open_key
-from sync_server.identity.tokens import AUDIENCE, HEADER_TYPE, ISSUER, RefreshToken, Tokens
+from sync_server.identity.keyring import Keyring
+from sync_server.identity.opaque import OpaqueToken
+from sync_server.identity.tokens import AUDIENCE, HEADER_TYPE, ISSUER, Tokens
+from sync_server.identity.watch import SessionWatch
 from sync_server.store.actor import Actor
+from sync_server.store.sessions import SessionKey
 from sync_server.web import keys
-from sync_server.web.bearer import Verified, bearer
+from sync_server.web.bearer import Known, Verified, bearer
 from sync_server.web.middleware import explained, observed
 
 ACTOR = Actor("org.1", "user_2", "session-3")
 KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
-TOKENS = Tokens(KEY, access_seconds=600)
+
+
+def tokens_of(key: ec.EllipticCurvePrivateKey) -> Tokens:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "key.pem"
+        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return Tokens(Keyring(path, token_seconds=600), access_seconds=600)
+
+
+TOKENS = tokens_of(KEY)
+KEY_ID = TOKENS.ring.signing().key_id
+
+
+async def all_live(asked: Collection[SessionKey]) -> Mapping[SessionKey, Actor]:
+    """Say that every session lives: here it is about tokens (tests/integration/test_sessions.py is about sessions)."""
+    users = {"session-3": "user_2", "session": "user"}
+    return {key: Actor(key[0], users.get(key[1], ""), key[1], "device-4") for key in asked}
+
+
+def serving(public: tuple[str, ...] = (), tokens: Tokens = TOKENS) -> web.Application:
+    app = web.Application(middlewares=[observed, explained, bearer(tokens, (*public, r"^/never\Z"))])
+    app[keys.SESSIONS] = SessionWatch(all_live)
+    return app
 
 
 async def who(request: web.Request) -> web.Response:
@@ -38,7 +62,7 @@ async def who(request: web.Request) -> web.Response:
 
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
-    app = web.Application(middlewares=[observed, explained, bearer(TOKENS, (r"^/public\Z",))])
+    app = serving((r"^/public\Z",))
     for path in ("/who", "/public", "/publicity", "/x/public"):
         app.router.add_get(path, who)
     server = TestServer(app)
@@ -85,7 +109,7 @@ def test_a_token_has_the_claims_that_are_promised() -> None:
 
     assert {"iss", "aud", "sub", "org", "sid", "jti", "typ", "iat", "nbf", "exp"} == claims.keys()
     assert claims["exp"] - claims["iat"] == 600
-    assert jwt.get_unverified_header(TOKENS.issue(ACTOR))["kid"] == TOKENS.key_id
+    assert jwt.get_unverified_header(TOKENS.issue(ACTOR))["kid"] == KEY_ID
     assert TOKENS.issue(ACTOR) != TOKENS.issue(ACTOR)
 
 
@@ -110,13 +134,13 @@ def good_claims(**changed: Any) -> dict[str, Any]:
 
 
 def signed(claims: dict[str, Any], *, key: Any = KEY, algorithm: str = "ES256", **header: Any) -> str:
-    return jwt.encode(claims, key, algorithm, {"kid": TOKENS.key_id, "typ": HEADER_TYPE} | header)
+    return jwt.encode(claims, key, algorithm, {"kid": KEY_ID, "typ": HEADER_TYPE} | header)
 
 
 def test_the_corpus_starts_from_a_token_that_is_accepted() -> None:
     token = signed(good_claims())
 
-    assert TOKENS.is_ours(token)
+    assert TOKENS.key_of(token) is TOKENS.ring.signing()
     assert TOKENS.actor_of(good_claims()) == Actor("org", "user", "session")
 
 
@@ -130,12 +154,26 @@ def unsigned(algorithm: str) -> str:
 def hmac_with_public_key() -> str:
     """The RS/HS confusion: a MAC whose key is the public key, which everybody has; PyJWT itself refuses to make one."""
     algorithm = jwt.get_algorithm_by_name("HS256")
-    header = base64.urlsafe_b64encode(orjson.dumps({"alg": "HS256", "kid": TOKENS.key_id, "typ": HEADER_TYPE})).rstrip(
-        b"="
-    )
+    header = base64.urlsafe_b64encode(orjson.dumps({"alg": "HS256", "kid": KEY_ID, "typ": HEADER_TYPE})).rstrip(b"=")
     claims = base64.urlsafe_b64encode(orjson.dumps(good_claims())).rstrip(b"=")
-    mac = algorithm.sign(header + b"." + claims, TOKENS.public_pem.encode())
+    mac = algorithm.sign(header + b"." + claims, TOKENS.ring.signing().public_pem.encode())
     return b".".join([header, claims, base64.urlsafe_b64encode(mac).rstrip(b"=")]).decode()
+
+
+def with_header(header: bytes) -> str:
+    """A token of ours whose header was replaced: what it said first is what was signed."""
+    _, claims, signature = TOKENS.issue(ACTOR).split(".")
+    return f"{base64.urlsafe_b64encode(header).rstrip(b'=').decode()}.{claims}.{signature}"
+
+
+def forged_header(**changed: Any) -> str:
+    return with_header(orjson.dumps({"alg": "ES256", "kid": KEY_ID, "typ": HEADER_TYPE} | changed))
+
+
+def null_signature() -> str:
+    """CVE-2022-21449: r = s = 0 was valid for every key in Java's ECDSA."""
+    header, claims, _ = TOKENS.issue(ACTOR).split(".")
+    return f"{header}.{claims}.{base64.urlsafe_b64encode(bytes(64)).rstrip(b'=').decode()}"
 
 
 CORPUS: dict[str, Callable[[], str]] = {
@@ -147,10 +185,28 @@ CORPUS: dict[str, Callable[[], str]] = {
     "no signature": lambda: unsigned("ES256"),
     "public key as secret": hmac_with_public_key,
     "another key": lambda: signed(good_claims(), key=OTHER_KEY),
-    "another key of its own kid": lambda: Tokens(OTHER_KEY, access_seconds=600).issue(ACTOR),
+    "another key of its own kid": lambda: tokens_of(OTHER_KEY).issue(ACTOR),
     "another algorithm": lambda: signed(good_claims(), key=ed25519.Ed25519PrivateKey.generate(), algorithm="EdDSA"),
     "kid with a path": lambda: signed(good_claims(), kid="../../dev/null"),
     "kid with sql": lambda: signed(good_claims(), kid="' OR 1=1 --"),
+    "kid that is a list": lambda: forged_header(kid=[KEY_ID]),
+    "kid that is null": lambda: forged_header(kid=None),
+    "kid of another length": lambda: signed(good_claims(), kid=KEY_ID[:-1]),
+    "kid of the first key's file": lambda: signed(good_claims(), kid="token-es256.pem"),
+    "kid with NUL": lambda: signed(good_claims(), kid=KEY_ID[:-1] + "\0"),
+    "kid in another case": lambda: signed(good_claims(), kid=KEY_ID.swapcase()),
+    "x5c": lambda: signed(good_claims(), x5c=["MIIB"]),
+    "b64": lambda: forged_header(b64=False),
+    "es256 in lower case": lambda: forged_header(alg="es256"),
+    "ES384": lambda: forged_header(alg="ES384"),
+    "RS256": lambda: forged_header(alg="RS256"),
+    "PS256": lambda: forged_header(alg="PS256"),
+    "alg that is a list": lambda: forged_header(alg=["ES256"]),
+    "alg twice": lambda: with_header(b'{"alg":"none","alg":"ES256","kid":"%s","typ":"at+jwt"}' % KEY_ID.encode()),
+    "a header that is a list": lambda: with_header(b"[]"),
+    "a header that is a text": lambda: with_header(b'"ES256"'),
+    "a device's proof": lambda: signed(good_claims(), typ="dpop+jwt"),
+    "a null signature": lambda: null_signature(),
     "no kid": lambda: jwt.encode(good_claims(), KEY, "ES256", {"typ": HEADER_TYPE}),
     "jku": lambda: signed(good_claims(), jku="https://evil.example/keys"),
     "x5u": lambda: signed(good_claims(), x5u="https://evil.example/cert"),
@@ -175,13 +231,13 @@ CORPUS: dict[str, Callable[[], str]] = {
     "another audience": lambda: signed(good_claims(aud="other")),
     "refresh as access": lambda: signed(good_claims(typ="refresh")),
     "ticket as access": lambda: signed(good_claims(typ="ws")),
-    "a refresh token": lambda: str(RefreshToken.make("org", "0" * 32)),
+    "a refresh token": lambda: str(OpaqueToken.make("org", "0" * 32)),
     "org that is no id": lambda: signed(good_claims(org="a b")),
     "org that is a list": lambda: signed(good_claims(org=["org"])),
     "exp that is a text": lambda: signed(good_claims(exp="9999999999")),
     "exp that is a float": lambda: signed(good_claims(exp=time.time() + 600.5)),
     "exp that is true": lambda: signed(good_claims(exp=True)),
-    "claims that are a list": lambda: jwt.PyJWS().encode(b"[]", KEY, "ES256", {"kid": TOKENS.key_id, "typ": HEADER_TYPE}),
+    "claims that are a list": lambda: jwt.PyJWS().encode(b"[]", KEY, "ES256", {"kid": KEY_ID, "typ": HEADER_TYPE}),
     "very long": lambda: signed(good_claims(more="x" * 5_000)),
     "twice": lambda: f"{TOKENS.issue(ACTOR)} {TOKENS.issue(ACTOR)}",
     "comma": lambda: f"{TOKENS.issue(ACTOR)},{TOKENS.issue(ACTOR)}",
@@ -258,7 +314,7 @@ async def test_a_token_is_verified_by_aiohttp_jwt_once(monkeypatch: pytest.Monke
         return real(*arguments, **named)
 
     monkeypatch.setattr(jwt, "decode", counting)
-    app = web.Application(middlewares=[observed, explained, bearer(TOKENS)])
+    app = serving()
     app.router.add_get("/who", who)
     token = f"Bearer {TOKENS.issue(ACTOR)}"
 
@@ -271,78 +327,13 @@ async def test_a_token_is_verified_by_aiohttp_jwt_once(monkeypatch: pytest.Monke
 
 def test_what_is_remembered_is_bounded_and_forgets_the_least_recently_seen() -> None:
     verified = Verified(most=2)
-    later = int(time.time()) + 600
+    known = Known(ACTOR, KEY_ID, int(time.time()) + 600)
     for name in (b"a", b"b"):
-        verified.remember(name, ACTOR, later)
-    assert verified.actor_of(b"a") == ACTOR
+        verified.remember(name, known)
+    assert verified.known(b"a") == known
 
-    verified.remember(b"c", ACTOR, later)
+    verified.remember(b"c", known)
 
     assert len(verified) == 2
-    assert verified.actor_of(b"b") is None
-    assert verified.actor_of(b"a") == verified.actor_of(b"c") == ACTOR
-
-
-# --- The key ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "keys" / "token.pem"
-
-    first = Tokens.open(path, access_seconds=60)
-
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert Tokens.open(path, access_seconds=60).key_id == first.key_id
-    assert [file.name for file in path.parent.iterdir()] == ["token.pem"]
-
-
-def _key_id(path: str) -> str:
-    return Tokens.open(Path(path), access_seconds=60).key_id
-
-
-def test_workers_that_start_at_once_have_one_key(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(4) as workers:
-        for attempt in range(5):
-            ids = workers.map(_key_id, [str(tmp_path / str(attempt) / "token.pem")] * 8, chunksize=1)
-            assert len(set(ids)) == 1
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"not a key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
-)
-def test_a_file_that_is_no_key_is_named(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "token.pem"
-    path.write_bytes(content)
-
-    with pytest.raises(UnusableKey, match=r"token\.pem"):
-        open_key(path)
-
-
-@pytest.mark.parametrize(
-    "key", [ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP384R1())], ids=["Ed25519", "P-384"]
-)
-def test_a_key_of_another_curve_is_refused(tmp_path: Path, key: Any) -> None:
-    path = tmp_path / "token.pem"
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-
-    with pytest.raises(UnusableKey, match="P-256"):
-        open_key(path)
-
-
-# --- Refresh tokens ---------------------------------------------------------------------------------------------------
-
-
-def test_a_refresh_token_is_read_as_it_was_made() -> None:
-    made = RefreshToken.make("an.org.with-dots_", "0123456789abcdef" * 2)
-
-    assert RefreshToken.read(str(made)) == made
-    assert RefreshToken.make("o", "0" * 32).secret != RefreshToken.make("o", "0" * 32).secret
-    assert len(made.secret) * 6 >= 256
-
-
-@pytest.mark.parametrize(
-    "text", ["", ".", "a.b.c", "org." + "0" * 32, f"o\0rg.{'0' * 32}.{'A' * 43}", f"{'x' * 65}.{'0' * 32}.{'A' * 43}"]
-)
-def test_what_is_no_refresh_token_is_not_read(text: str) -> None:
-    assert RefreshToken.read(text) is None
+    assert verified.known(b"b") is None
+    assert verified.known(b"a") == verified.known(b"c") == known
