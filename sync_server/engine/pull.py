@@ -197,7 +197,8 @@ def decide(view: View, candidate: Candidate, reader: Reader, cursor: int, carrie
     if now:
         blanks = hidden_fields(view.entity, now)
         return Moved(candidate.table, candidate.id, candidate.payload, not then and not own_and_new, blanks)
-    return Moved(candidate.table, candidate.id, None, new=False) if then else None
+    # What its user made since the cursor a device may hold, too, whatever became of it.
+    return Moved(candidate.table, candidate.id, None, new=False) if then or own_and_new else None
 
 
 def _seen_then(view: View, candidate: Candidate, cursor: int, carried: Sequence[str]) -> bool:
@@ -205,9 +206,10 @@ def _seen_then(view: View, candidate: Candidate, cursor: int, carried: Sequence[
     assert candidate.past is not None
     if candidate.relabelled <= cursor:
         return bool(view.mask(candidate.scopes))
-    # `org` and `branch` have no intervals: who carries them carried them from the first.
+    # `org` and `branch` have no intervals: a record that was there carried them. One that was deleted and made again was
+    # there if it carried anything else; of reference data, which everybody may read, nothing else is known.
     always = [label for label in (*candidate.scopes, *candidate.past) if label in ("org", "branch")]
-    was_there = candidate.created_position <= cursor or bool(candidate.past)
+    was_there = candidate.created_position <= cursor or bool(carried) or "org" in candidate.past
     return bool(view.mask(carried)) or (was_there and bool(view.mask(always)))
 
 

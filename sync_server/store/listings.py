@@ -120,7 +120,8 @@ def _filled_otherwise(payload: str, columns: Sequence[str]) -> str:
 # --- What the scopes show ---------------------------------------------------------------------------------------------
 
 _OWN_AND_NEW: Final = "(f.author IS NOT DISTINCT FROM $4 AND f.created_position > $3)"
-"""The reader's own record, not yet at the cursor: its devices may hold it, so it is never `created`."""
+"""The reader's own record, not yet there at the cursor: its devices may hold it, so it is never `created`, and `deleted` if
+it is no longer the reader's to see."""
 
 
 def _of_scopes(listing: Listing) -> tuple[str, Sequence[Any]]:
@@ -161,8 +162,10 @@ _LISTS: Final[Mapping[Which, str]] = {
     Which.UPDATED: f"""SELECT {_PAYLOAD} {_NOW} LEFT JOIN then_seen t ON t.id = n.id
       WHERE ((t.id IS NOT NULL AND (f.position > $3 OR t.mask <> n.mask)) OR (t.id IS NULL AND {_OWN_AND_NEW})
         /* or_with */) AND f.id <> ALL($5) AND {_ASKED}""",
-    Which.DELETED: f"""SELECT ',' || to_json(t.id)::text FROM then_seen t LEFT JOIN now_seen n ON n.id = t.id
-      WHERE n.id IS NULL AND t.id <> ALL($5) AND {_ASKED}""",
+    Which.DELETED: f"""SELECT ',' || to_json(t.id)::text FROM (
+        SELECT id FROM then_seen UNION
+        SELECT f.id FROM feed f WHERE f.org_id = $1 AND f.entity = $2 AND f.position > $3 AND f.position > 0 AND {_OWN_AND_NEW}
+      ) t LEFT JOIN now_seen n ON n.id = t.id WHERE n.id IS NULL AND t.id <> ALL($5) AND {_ASKED}""",
 }
 
 
@@ -190,7 +193,10 @@ def _then(masks: Mapping[str, int]) -> str:
           SELECT f.id, (SELECT bit_or(h.mask) FROM unnest($8::text[], $9::int[]) AS h(scope, mask)
             WHERE h.scope IN ('org', 'branch') AND (h.scope = ANY(f.scopes) OR h.scope = ANY(f.past))) AS mask
           FROM feed f WHERE f.org_id = $1 AND f.entity = $2 AND f.position > 0
-            AND (f.created_position <= $3 OR f.past && ARRAY['org', 'branch'])
+            AND (f.created_position <= $3 OR 'org' = ANY(f.past) OR (f.past <> '{}' AND EXISTS (
+              SELECT FROM unnest(f.past || f.scopes) AS carried(scope) JOIN label l ON l.org_id = $1
+                AND l.scope = carried.scope AND l.entity = $2 AND l.id = f.id
+                AND l.since <= $3 AND (l.until IS NULL OR l.until > $3))))
             AND (f.payload IS NOT NULL OR f.position > $3)""")
     parts.append("""
           SELECT l.id, h.mask FROM unnest($8::text[], $9::int[]) AS h(scope, mask) CROSS JOIN LATERAL (
