@@ -48,7 +48,7 @@ class Counts:
         """`listed`: keep a list of what `news` gives; without a reader it would only grow."""
         self._seconds = seconds
         self._names_max = names_max
-        self._clock = clock
+        self.clock = clock
         self._windows: dict[str, Window] = {}
         self._news: dict[str, Window] | None = {} if listed else None
 
@@ -57,7 +57,7 @@ class Counts:
 
     def count(self, name: str, amount: int) -> Window:
         """Count `name` once more, of which there may be `amount`. It is over when `is_over` of what this gives."""
-        now = self._clock()
+        now = self.clock()
         window = self._windows.get(name)
         if window is None or window.ends <= now:
             window = self._begin(name, amount, now)
@@ -68,12 +68,12 @@ class Counts:
 
     def left(self, window: Window) -> float:
         """Give how many seconds the window still lasts."""
-        return max(window.ends - self._clock(), 0.0)
+        return max(window.ends - self.clock(), 0.0)
 
     def news(self) -> Iterator[Window]:
         """Give the windows that were counted in since the last call, and forget that they were."""
         news, self._news = self._news or {}, {}
-        now = self._clock()
+        now = self.clock()
         return (window for window in news.values() if window.ends > now)
 
     def repeat(self, window: Window) -> None:

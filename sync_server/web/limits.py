@@ -12,7 +12,7 @@ refused together do not return together.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,17 +36,19 @@ CLOSED: Final = frozenset({"login", "codes"})
 """Buckets that admit nobody while Redis is away: there is something to guess. Not refresh: 256 random bits are not guessed,
 and it keeps agents logged in."""
 
-PREFIXES: Final[tuple[tuple[str, str], ...]] = (
-    ("/api/v1/auth/code", "codes"),
-    ("/api/v1/auth/refresh", "refresh"),
-    ("/api/v1/auth/", "login"),
-    ("/api/v1/export", "export"),
+PREFIXES: Final[tuple[tuple[str, str, str], ...]] = (
+    ("POST", "/api/v1/auth/code", "codes"),
+    ("POST", "/api/v1/auth/refresh", "refresh"),
+    ("POST", "/api/v1/auth/", "login"),
+    ("GET", "/api/v1/export", "export"),
+    ("POST", "/api/v1/export", "export"),
 )
-"""Beginnings of paths -> bucket, the first that fits; a new path of auth is strict until somebody says otherwise."""
+"""Method and beginning of a path -> bucket, the first that fits; a new POST of auth is strict until somebody says otherwise."""
 
 EXACT_PATHS: Final[Mapping[tuple[str, str], str | None]] = {
     ("GET", "/api/v1/sync"): "pull",
     ("POST", "/api/v1/sync"): "push",
+    ("POST", "/api/v1/auth/logout"): "rest",
     ("GET", "/healthz"): None,
     ("GET", "/readyz"): None,
 }
@@ -85,12 +87,16 @@ class Limits:
             self._by_seconds[seconds] = Counts(seconds, listed=listed)
         return Rule(bucket, kind, rate, self._by_seconds[seconds])
 
+    def all_counts(self) -> Collection[Counts]:
+        """Give the counts of this process, one for each length of window."""
+        return self._by_seconds.values()
+
     async def open(self, _app: web.Application) -> AsyncIterator[None]:
         """Share the counts while the application runs; one for `app.cleanup_ctx`."""
         if self._url is None:
             yield
             return
-        async with SharedCounts(self._url, tuple(self._by_seconds.values())) as self._shared:
+        async with SharedCounts(self._url, tuple(self.all_counts())) as self._shared:
             yield
         self._shared = None
 
@@ -141,7 +147,7 @@ def bucket_of(method: str, path: str) -> str | None:
     """
     if (method, path) in EXACT_PATHS:
         return EXACT_PATHS[method, path]
-    return next((bucket for prefix, bucket in PREFIXES if path.startswith(prefix)), "rest")
+    return next((bucket for verb, prefix, bucket in PREFIXES if method == verb and path.startswith(prefix)), "rest")
 
 
 @web.middleware

@@ -54,10 +54,12 @@ class Proxies:
     def locate(self, request: web.Request) -> None:
         """Set ADDRESS, in one form however it was written, and SECURE of `request`."""
         transport = request.transport
-        peer = read_address(request.remote or "")
         request[keys.SECURE] = transport is not None and transport.get_extra_info("sslcontext") is not None
-        request[keys.ADDRESS] = UNKNOWN if peer is None else str(peer)
-        if peer is not None and self._trusted and self._trusts(peer):
+        request[keys.ADDRESS] = _canonical(request.remote or "")
+        if not self._trusted:
+            return
+        peer = read_address(request.remote or "")
+        if peer is not None and self._trusts(peer):
             hops = self._hops(request)
             request[keys.ADDRESS] = str(self._client(peer, hops))
             request[keys.SECURE] = self._proto(request, hops) == "https"
@@ -117,6 +119,12 @@ def read_address(text: str) -> Address | None:
     except ValueError:
         return None
     return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
+
+
+@lru_cache(maxsize=4096)
+def _canonical(peer: str) -> str:
+    address = read_address(peer)
+    return UNKNOWN if address is None else str(address)
 
 
 @lru_cache(maxsize=4096)

@@ -56,7 +56,7 @@ class SharedCounts:
             socket_connect_timeout=ANSWER_SECONDS_MAX,
             retry=Retry(NoBackoff(), 1),  # a connection that was idle over a restart of Redis
         )
-        self._redis = Redis(connection_pool=self._pool)
+        self.redis = Redis(connection_pool=self._pool)
         options: dict[str, Any] = {"connection_pool": self._pool}
         storage = RedisStorage("async+redis://", implementation="redispy", key_prefix=PREFIX, **options)
         self._limiter = SlidingWindowCounterRateLimiter(storage)
@@ -75,7 +75,7 @@ class SharedCounts:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait({self._keeper})
-        await self._redis.aclose()
+        await self.redis.aclose()
         await self._pool.aclose()
 
     async def hit(self, rate: RateLimitItem, name: str) -> float:
@@ -105,7 +105,7 @@ class SharedCounts:
 
     async def _tell(self, windows: Iterable[Window]) -> None:
         ours = {window.key: window.ours for window in windows}
-        async with self._redis.pipeline(transaction=False) as pipe:
+        async with self.redis.pipeline(transaction=False) as pipe:
             for window in windows:
                 key = f"{PREFIX}:{window.key}"
                 pipe.incrby(key, ours[window.key] - window.told)

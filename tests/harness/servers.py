@@ -22,10 +22,12 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from sync_server.config import Settings
+from sync_server.config import BUCKETS, Settings
 from tests.harness.clusters import stop_orphan
 
 PASSWORD = "cotton-demo"
+UNLIMITED = {f"limit_{bucket}": "none" for bucket in BUCKETS}
+"""Tests ask more from one address in a second than an office in an hour; those of the limits say their own."""
 READY_SECONDS = 60
 
 
@@ -60,7 +62,7 @@ async def serve_here(database_url: str, data: Path, **settings: Any) -> AsyncIte
     """Serve `database_url` inside this process on a free loopback port."""
     from sync_server.app import create_app, make_runner  # here, so that a test of one room does not need all the others
 
-    chosen = Settings(data=data, port=0, **{"drain_seconds": 2, **settings})
+    chosen = Settings(data=data, port=0, **{"drain_seconds": 2, **UNLIMITED, **settings})
     app = create_app(chosen, database_url)
     runner = make_runner(app)
     await runner.setup()
@@ -114,13 +116,14 @@ class ServerProcess:
         self.data.mkdir(parents=True, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("COTTON_")}
         own = {"COTTON_DATA": str(self.data), "COTTON_PORT": str(self.port), "COTTON_DRAIN_SECONDS": "5"}
+        unlimited = {f"COTTON_{name.upper()}": value for name, value in UNLIMITED.items()}
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "sync_server", "serve"),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**inherited, **own, **self.environment},
+                env={**inherited, **unlimited, **own, **self.environment},
                 start_new_session=True,
             )
         if wait:
