@@ -60,7 +60,8 @@ def refusals(draft: Draft, world: World) -> list[Violation]:
     after = entitled.codes(labels)
     if draft.before is None:
         if not admits(access.create, after):
-            return [_refused(draft, access.create, f"make this {title}")]
+            # A child of a record that the author cannot see carries no label of theirs: what is wrong is the parent's name.
+            return list(_of_references(draft, world)) or [_refused(draft, access.create, f"make this {title}")]
         return [
             *_of_fields(draft, after),
             *_of_states(draft, after),

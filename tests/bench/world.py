@@ -15,7 +15,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,20 +25,27 @@ import asyncpg
 import orjson
 
 from erp_core.access import CODES
+from sync_server.engine.standing import Standings
 from sync_server.identity.people import add_user
 from sync_server.operate.migrations import migrate_up
 from sync_server.operate.postgres import Cluster
+from sync_server.store.actor import Actor
+from sync_server.store.clock import read_clock
+from sync_server.store.database import Database
 from tests.bench.lean import LeanClient, request
 from tests.harness.servers import ServerProcess, free_port
 
 PASSWORD = "cotton-demo"
 ORG = "bench"
 SMALL, LARGE = "flat-small", "flat-large"
+SCOPED = "scoped"
+"""A user of the large organisation who sees one branch of it."""
 SYNC = "/api/v1/sync"
 FILL_STEP = 10_000
 """Rows in one statement while filling."""
 
 EPOCH_BITS = 40
+TOKEN_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,8 @@ class Sizes:
     pushed: int = 1_000
     feed_small: int = 10_000
     feed_large: int = 1_000_000
+    visible: int = 2_000
+    granted: int = 5_000
     requests: int = 400
     pushes_each: int = 20
     crowd: int = 32
@@ -62,6 +71,8 @@ QUICK = Sizes(
     pushed=50,
     feed_small=500,
     feed_large=5_000,
+    visible=40,
+    granted=100,
     requests=10,
     pushes_each=2,
     crowd=4,
@@ -78,16 +89,43 @@ class World:
     server: ServerProcess
     floor_url: str
     connection: asyncpg.Connection
-    tokens: dict[str, str]
+    tokens: dict[str, tuple[str, float]]
     folder: Path
 
     def get(self, org: str, cursor: int | None, *, coding: str = "identity") -> bytes:
         """Write the pull of an organisation's first user."""
-        return request("GET", f"{SYNC}?last_pulled_at={cursor or 'null'}", self.tokens[org], coding=coding)
+        return request("GET", f"{SYNC}?last_pulled_at={cursor or 'null'}", self._token(org), coding=coding)
 
     def post(self, cursor: int, changes: Any) -> bytes:
         """Write a push to the bench's organisation."""
-        return request("POST", f"{SYNC}?last_pulled_at={cursor}", self.tokens[ORG], orjson.dumps(changes))
+        return request("POST", f"{SYNC}?last_pulled_at={cursor}", self._token(ORG), orjson.dumps(changes))
+
+    def as_(self, username: str) -> Callable[[int | None], bytes]:
+        """Give what writes the pulls of a user: cursor -> request."""
+        return lambda cursor: request("GET", f"{SYNC}?last_pulled_at={cursor or 'null'}", self._token(username))
+
+    def _token(self, username: str) -> str:
+        """Give an access token that a job will not outlive."""
+        token, since = self.tokens.get(username, ("", 0.0))
+        if not token or time.monotonic() - since > TOKEN_SECONDS / 2:
+            token = _login(self.server.url, username)
+            self.tokens[username] = (token, time.monotonic())
+        return token
+
+    async def organisation(self, org: str) -> None:
+        """Add an organisation with one branch and a person named as it, who sees everything."""
+        await _found(self.connection, org)
+
+    async def employ(self, username: str, org: str, *, branch: str) -> None:
+        """Add a person with every code in one branch, which is made if it is not there."""
+        await self.branch(org, branch)
+        await _employ(self.connection, org, username, branch)
+
+    async def branch(self, org: str, branch: str) -> None:
+        await self.connection.execute(
+            "INSERT INTO branches (org_id, id, code, name, state) VALUES ($1, $2, $2, $2, 'Gujarat') ON CONFLICT DO NOTHING",
+            *(org, branch),
+        )
 
     async def clock(self, org: str = ORG) -> int:
         """Read an organisation's newest position."""
@@ -114,16 +152,21 @@ async def world(sizes: Sizes) -> AsyncIterator[World]:
     cluster = Cluster(folder / "postgres")
     await asyncio.to_thread(cluster.start)
     server = ServerProcess(
-        folder / "server", {"COTTON_DATABASE_URL": cluster.url(), "COTTON_ACCESS_TOKEN_SECONDS": "86400"}
+        folder / "server",
+        {
+            "COTTON_DATABASE_URL": cluster.url(),
+            "COTTON_ACCESS_TOKEN_SECONDS": str(TOKEN_SECONDS),
+            "COTTON_REQUIRE_TOTP": "false",
+        },
     )
     try:
         await migrate_up(cluster.url())
         connection = await asyncpg.connect(cluster.url())
         await _fill(connection, sizes)
+        await _settle_holds(cluster.url())
         await server.start()
         async with _floor_server(cluster.url(), folder / "payloads.json") as floor_url:
             made = World(sizes, cluster, server, floor_url, connection, {}, folder)
-            made.tokens = {org: _login(server.url, org) for org in (ORG, SMALL, LARGE)}
             await made.settle()
             yield made
         await connection.close()
@@ -166,32 +209,68 @@ def _login(url: str, username: str) -> str:
 
 async def _fill(connection: asyncpg.Connection, sizes: Sizes) -> None:
     for org in (ORG, SMALL, LARGE):
-        await connection.execute(
-            "INSERT INTO organisations (org_id, id, legal_name, base_currency, financial_year_start_month)"
-            " VALUES ($1, $1, 'Bench Cotton', 'INR', 4)",
-            org,
-        )
-        await connection.execute(
-            "INSERT INTO branches (org_id, id, code, name, state, is_active)"
-            " VALUES ($1, 'b1', 'RJT', 'Rajkot', 'Gujarat', true)",
-            org,
-        )
-        await _employ(connection, org)
+        await _found(connection, org)
     for first in range(0, sizes.records, FILL_STEP):
         await connection.execute(PARTNERS, ORG, first, min(first + FILL_STEP, sizes.records) - 1)
     for org, number in ((SMALL, sizes.feed_small), (LARGE, sizes.feed_large)):
         await _fill_feed(connection, org, number)
 
 
-async def _employ(connection: asyncpg.Connection, org: str) -> None:
-    """Add a person named as the organisation, who sees and may do everything in it."""
-    await add_user(connection, org_id=org, user_id=org, username=org, name=org, branch_id="b1", password=PASSWORD)
+async def _found(connection: asyncpg.Connection, org: str) -> None:
+    """Add an organisation, a branch, and a person named as the organisation, who sees and may do everything in it."""
+    await connection.execute(
+        "INSERT INTO organisations (org_id, id, legal_name, base_currency, financial_year_start_month)"
+        " VALUES ($1, $1, 'Bench Cotton', 'INR', 4)",
+        org,
+    )
+    await connection.execute(
+        "INSERT INTO branches (org_id, id, code, name, state, is_active)"
+        " VALUES ($1, 'b1', 'RJT', 'Rajkot', 'Gujarat', true)",
+        org,
+    )
     await connection.execute(
         "INSERT INTO roles (org_id, id, title, codes) VALUES ($1, 'everything', 'Everything', $2)", org, sorted(CODES)
     )
-    await connection.execute(
-        "INSERT INTO grants (org_id, id, user_id, role_id) VALUES ($1, 'all', $1, 'everything')", org
+    await _employ(connection, org, org, None)
+
+
+async def _employ(connection: asyncpg.Connection, org: str, username: str, branch: str | None) -> None:
+    """Add a person with every code, in the whole organisation or in one branch."""
+    await add_user(
+        connection, org_id=org, user_id=username, username=username, name=username, branch_id="b1", password=PASSWORD
     )
+    await connection.execute(
+        "INSERT INTO grants (org_id, id, user_id, role_id, branch_id) VALUES ($1, 'of-' || $2, $2, 'everything', $3)",
+        *(org, username, branch),
+    )
+
+
+async def fill_labelled(world: World, org: str, scope: str, number: int) -> None:
+    """Write feed rows and labels of one scope in bulk, without the records behind them."""
+    await world.connection.execute(
+        f"""
+        WITH clock AS (
+          UPDATE org_clock SET seq = seq + $2 WHERE org_id = $1 RETURNING (epoch::bigint << {EPOCH_BITS}) + seq AS top
+        ), fed AS (
+          INSERT INTO feed (org_id, entity, id, position, created_position, relabelled, author, scope, scopes, payload)
+          SELECT $1, 'business_partners', $3 || '.' || n, top - $2 + n, top - $2 + n, top - $2 + n, 'bench', 'org',
+            ARRAY['branch', $3], json_build_object('id', $3 || '.' || n, 'legal_name', 'Shree Ambica Ginning ' || n)
+          FROM clock, generate_series(1, $2::int) AS n RETURNING id, position
+        )
+        INSERT INTO label (org_id, scope, entity, id, since) SELECT $1, $3, 'business_partners', id, position FROM fed
+        """,
+        *(org, number, scope),
+    )
+
+
+async def _settle_holds(url: str) -> None:
+    """Write down what everybody holds, as the first pull would, so that none of those that are measured is a first one."""
+    database = await Database.open(url)
+    for org in (ORG, SMALL, LARGE):
+        async with database.acquire() as connection:
+            rights = (await read_clock(connection, org)).rights
+            await Standings().settle(database, connection, Actor(org, org, "filling"), rights)
+    await database.close()
 
 
 PARTNERS = """
@@ -219,4 +298,9 @@ async def _fill_feed(connection: asyncpg.Connection, org: str, number: int) -> N
         """,
         org,
         number,
+    )
+    await connection.execute(
+        "INSERT INTO label (org_id, scope, entity, id, since) SELECT org_id, 'branch:b1', entity, id, position FROM feed"
+        " WHERE org_id = $1 AND entity = 'business_partners'",
+        org,
     )

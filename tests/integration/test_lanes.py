@@ -26,7 +26,18 @@ async def counting(database_url: str) -> AsyncIterator[CountingDatabase]:
 
 @pytest.fixture
 async def house(counting: CountingDatabase, tmp_path: Path) -> House:
-    return await House.settle(counting, tmp_path)
+    return await crowded(await House.settle(counting, tmp_path))
+
+
+async def crowded(house: House) -> House:
+    """Employ the people of every phone of these tests: agent0 to agent39, filler0 to filler39."""
+    people = "SELECT kind || n AS id FROM generate_series(0, 39) n CROSS JOIN unnest('{agent,filler}'::text[]) kind"
+    await house.run(f"""
+      INSERT INTO users (org_id, id, username, name)
+        SELECT '{house.org_id}', id, id || '@{house.org_id}', id FROM ({people}) p ON CONFLICT DO NOTHING;
+      INSERT INTO grants (org_id, id, user_id, role_id) SELECT '{house.org_id}', 'of.' || id, id, 'everything' FROM ({people}) p
+    """)
+    return house
 
 
 def created(*ids: str, **values: Any) -> dict[str, Any]:
@@ -149,7 +160,7 @@ async def test_merge_looks_from_each_phones_own_cursor(house: House) -> None:
 
 
 async def test_pushes_of_two_organisations_do_not_share(house: House, tmp_path: Path) -> None:
-    other = await House.settle(house.database, tmp_path / "other", "org_b")
+    other = await crowded(await House.settle(house.database, tmp_path / "other", "org_b"))
     lane = Lanes(house.database, house.standings)
 
     await asyncio.gather(

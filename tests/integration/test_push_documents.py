@@ -83,16 +83,16 @@ async def test_record_that_names_one_that_is_deleted_at_the_same_time_is_no_orph
 ) -> None:
     """Hole 30: the named one goes after the other was judged and before it is written."""
     await house.add_partners("p")
-    write, gone = applying._write, False
+    hold_rights, gone = applying.hold_rights, False
 
-    async def then(*arguments: Any) -> None:
+    async def then(*arguments: Any) -> int:
         nonlocal gone
-        if not gone:
+        if not gone:  # once the clock is held nobody can delete any more
             gone = True
             await house.run("DELETE FROM business_partners WHERE id = 'p'")
-        await write(*arguments)
+        return await hold_rights(*arguments)
 
-    monkeypatch.setattr(applying, "_write", then)
+    monkeypatch.setattr(applying, "hold_rights", then)
 
     await house.push(house.actor(), await house.clock(), {"availabilities": {"created": [lot("lot", "p")]}})
 

@@ -26,6 +26,7 @@ async def counting(database_url: str) -> AsyncIterator[CountingDatabase]:
 async def house(counting: CountingDatabase, tmp_path: Path) -> House:
     settled = await House.settle(counting, tmp_path)
     await settled.add_partners("buyer", "seller")
+    await settled.settle_holds(settled.actor())  # what a user may do is read once, then remembered
     return settled
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from conflict.mutation import Mutation, Operation
+from erp_core.access import CODES, GUEST, MEMBER
 from erp_core.catalogue import BY_TABLE
 from sync_server.engine.draft import Draft, Submission, Verdict
+from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.judge import judge_groups
 from sync_server.engine.world import LoadedWorld
 from sync_server.store.actor import Actor
@@ -25,7 +27,8 @@ def world() -> LoadedWorld:
 
 
 def submission(user: str = "agent") -> Submission:
-    return Submission(Actor("o", user, user), 10, user.encode(), [])
+    entitled = Entitlements({"org": CODES | {MEMBER, GUEST}, "branch": CODES})
+    return Submission(Actor("o", user, user), 10, user.encode(), [], entitled=entitled)
 
 
 def created(table: str, id: str, origin: Submission | None = None, **values: Any) -> Draft:
@@ -114,7 +117,7 @@ def test_two_submissions_are_two_groups(world: LoadedWorld) -> None:
 def test_deletion_stays_undone_while_one_that_names_the_record_stays(world: LoadedWorld) -> None:
     def deletion(id: str) -> Draft:
         doomed = Draft.read(ORIGIN, Mutation("business_partners", id, Operation.DELETED, {}))
-        doomed.before = partner(id).after
+        doomed.before, doomed.labels = partner(id).after, frozenset({"branch", "branch:b1"})
         world.put(PARTNERS, id, doomed.before)
         return doomed
 
