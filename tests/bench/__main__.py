@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import pulls, pushes
+from tests.bench import pulls, pushes, scopes
 from tests.bench.measure import Figure, table, write
 from tests.bench.world import QUICK, Sizes, World, world
 
@@ -24,6 +24,8 @@ JOBS: dict[str, Callable[[World], AsyncIterator[Figure]]] = {
     "flatness": pulls.flatness,
     "small-delta": pulls.small_delta,
     "first-sync": pulls.first_syncs,
+    "visible": scopes.visible_of_many,
+    "grant": scopes.scope_given,
     "large-push": pushes.large_pushes,
     "small-pushes": pushes.small_pushes,
 }
