@@ -22,6 +22,7 @@ from sync_server.engine.sightings import Sightings
 from sync_server.engine.standing import Standings
 from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
+from sync_server.operate.codes import run_codes
 from sync_server.operate.upkeep import keep
 from sync_server.store.database import Database
 from sync_server.store.facts import read_identity
@@ -64,6 +65,7 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app[keys.TOKENS] = tokens
     app[keys.SIGHTINGS] = Sightings()
     app.cleanup_ctx.append(_open_database(settings, database_url))
+    app.cleanup_ctx.append(run_codes)
     app.cleanup_ctx.append(_keep)
     app.cleanup_ctx.append(_write_sightings)
     app.cleanup_ctx.append(app[LIMITS].open)

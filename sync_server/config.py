@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from sync_server.config_codes import SECRETS, CodeSettings
 from sync_server.config_lists import NONE, Rates, is_loopback, read_networks, read_origins, read_rates
 
 PREFIX: Final = "COTTON_"
@@ -26,7 +27,7 @@ PREFIX: Final = "COTTON_"
 BUCKETS: Final = ("login", "codes", "refresh", "pull", "push", "export", "rest")
 """What is limited apart from each other; each has its setting `limit_<bucket>`."""
 
-SECRET: Final = frozenset({"database_url", "redis_url"})
+SECRET: Final = frozenset({"database_url", "redis_url", *SECRETS})
 """Settings whose value may hold a password: an error names them without the value."""
 
 
@@ -40,8 +41,8 @@ _EVERYDAY: Final = "user=600/minute device=300/minute address=12000/minute organ
 address. It stops loops and floods, not work."""
 
 
-class Settings(BaseSettings):
-    """The settings of one server process; frozen."""
+class ServerSettings(BaseSettings):
+    """All settings but those of codes (config_codes.py)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
@@ -174,6 +175,15 @@ class Settings(BaseSettings):
     def _is_absolute_from_now_on(cls, path: Path | None) -> Path | None:
         """Fix what a relative path means at the start, wherever a later `chdir` or another process stands."""
         return None if path is None else path.expanduser().absolute()
+
+
+class Settings(CodeSettings, ServerSettings):
+    """The settings of one server process; frozen."""
+
+    @property
+    def secret_file(self) -> Path:
+        """Where the secret of codes and authenticators is."""
+        return self.secret_key_file or self.data / "keys" / "secret.key"
 
 
 class WrongSetting(Exception):

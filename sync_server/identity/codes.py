@@ -14,7 +14,7 @@ from __future__ import annotations
 import hmac
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import structlog
@@ -60,6 +60,7 @@ class Wrong:
     """The code was not right; `left`: how often it may still be tried."""
 
     left: int
+    phone: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +172,13 @@ class Codes:
 
         return await self._try(request_id, code, device_id, "", settle)
 
-    async def try_move(self, request_id: str, code: str, actor: Actor, move: Gate) -> Proved | Wrong | Choose:
-        """Try the code that `actor` asked for to move to a number; if it is right, `move` is done with it."""
+    async def try_move(
+        self, request_id: str, code: str, actor: Actor, move: Callable[[Connection, str], Awaitable[bool]]
+    ) -> Proved | Wrong | Choose:
+        """Try the code that `actor` asked for to move to a number; if it is right, do `move(connection, number)` with it."""
 
         async def settle(connection: Connection, asked: Asked) -> Proved | Choose | None:
-            if not await move(connection, asked.phone, ""):
+            if not await move(connection, asked.phone):
                 return None
             return Proved(asked.id, asked.phone, actor.org_id, actor.user_id)
 
@@ -201,14 +204,14 @@ class Codes:
             settled = await settle(connection, asked) if is_right else None
             if settled is None:
                 await codes.count_try(connection, request_id)
-                return Wrong(rules.TRIES - asked.tries - 1)
+                return Wrong(rules.TRIES - asked.tries - 1, asked.phone)
             if isinstance(settled, Proved):
                 await codes.use(connection, request_id)
             return settled
 
         tried = await unit_of_work(self._database, work)
         if isinstance(tried, Wrong):
-            log.info("code_wrong", request=request_id, left=tried.left)
+            log.info("code_wrong", request=request_id, number=masked(tried.phone), left=tried.left)
         return tried
 
     async def give_back(self, request_id: str) -> None:

@@ -22,6 +22,11 @@ SESSIONS_ENDED: Final = "sessions_ended"
 PASSWORD_CHANGED: Final = "password_changed"  # noqa: S105 - a word, no password
 PASSWORD_RESET_GIVEN: Final = "password_reset_given"  # noqa: S105
 PASSWORD_RESET: Final = "password_reset"  # noqa: S105
+CODE_FAILED: Final = "code_failed"
+PHONE_MOVED: Final = "phone_moved"
+SECOND_FACTOR_FAILED: Final = "second_factor_failed"
+TOTP_ENROLLED: Final = "totp_enrolled"
+TOTP_DISABLED: Final = "totp_disabled"
 
 ALARMING: Final = frozenset({REFRESH_REUSED, PROOF_REFUSED})
 """Kinds that somebody should look at: logged as warnings."""

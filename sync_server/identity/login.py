@@ -16,6 +16,7 @@ from sync_server.identity.guesses import Attempt
 from sync_server.identity.opaque import OpaqueToken
 from sync_server.identity.passwords import check_password, hash_password, is_outdated
 from sync_server.identity.people import login_name
+from sync_server.identity.second_factor import SecondFactor
 from sync_server.identity.sessions import DeviceClaim, Grant, begin_session, device_key
 from sync_server.identity.tokens import Tokens
 from sync_server.store import people, security
@@ -35,15 +36,24 @@ async def log_in(
     refresh_days: int,
     device: DeviceClaim | None = None,
     address: str = "",
+    second: SecondFactor | None = None,
+    code: str = "",
 ) -> Grant | None:
     """Begin a session for the active user whose name and password these are; None: refused.
 
-    Raises `guesses.TooManyGuesses`, `passwords.Overloaded` and `unit_of_work.Busy`. Cost: 40 ms in a thread, during which
-    no connection is held, and three transactions.
+    `second`: how the server asks for second factors, None: not at all; `code`: the one that was given, "" for none. Raises
+    `SecondFactorNeeded`, `SecondFactorWrong`, `guesses.TooManyGuesses`, `passwords.Overloaded` and `unit_of_work.Busy`. Cost:
+    40 ms in a thread, during which no connection is held, and four transactions.
     """
     person = await recognise(database, username, password, device, address)
     if person is None:
         return None
+    shown = False
+    if second is not None:
+        claim = device or DeviceClaim()
+        known = _is_known(person, claim)
+        source = f"device {claim.id}" if known else address
+        shown = await second.ask(database, person.org_id, person.user_id, code, source=source, known=known)
     return await begin_session(
         database,
         tokens,
@@ -52,6 +62,8 @@ async def log_in(
         device=device,
         refresh_days=refresh_days,
         address=address,
+        how="password and second factor" if shown else "password",
+        second=second,
     )
 
 

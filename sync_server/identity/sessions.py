@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
 from sync_server.identity import happenings
 from sync_server.identity.opaque import OpaqueToken
+from sync_server.identity.second_factor import SecondFactor
 from sync_server.identity.tokens import Tokens
 from sync_server.store import devices, refreshes, security, sessions
 from sync_server.store.actor import Actor
@@ -71,11 +72,13 @@ async def begin_session(
     refresh_days: int,
     address: str = "",
     how: str = "password",
+    second: SecondFactor | None = None,
 ) -> Grant | None:
     """Begin a session for a user who was recognised; None if the user is no longer active.
 
-    The device is registered with it; its earlier sessions end. `how` and `address` go into the security events. Raises
-    `unit_of_work.Busy`. Cost: one transaction of eight short statements; the clock, if the installation changes hands.
+    The device is registered with it; its earlier sessions end. `how` and `address` go into the security events. `second`: says
+    whether the user must set up a second factor first. Raises `unit_of_work.Busy`. Cost: one transaction of nine short
+    statements; the clock, if the installation changes hands.
     """
     claim = device or DeviceClaim()
     actor = Actor(org_id, user_id, uuid.uuid4().hex, claim.id or uuid.uuid4().hex)
@@ -83,28 +86,30 @@ async def begin_session(
     device_token = OpaqueToken.make(org_id, device_key(actor.device_id))
     said: list[Happening] = []
 
-    async def work(connection: Connection) -> bool:
+    async def work(connection: Connection) -> Actor | None:
         said.clear()
         written = devices.Claim(
             *(actor.device_id, claim.name, claim.platform, claim.app_version, claim.schema_version, claim.public_key)
         )
         registered = await devices.register(connection, org_id, user_id, written, device_token.digest())
         await sessions.end_sessions_of_device(connection, org_id, actor.device_id, ended_by="login")
-        life = timedelta(days=refresh_days)
+        life = min(timedelta(days=refresh_days), WHOLE_LIFE)
+        must_enrol = second is not None and await second.must_enrol(connection, org_id, user_id)
         if not await sessions.insert_session(
-            connection, org_id, actor.session_id, user_id, actor.device_id, life=min(life, WHOLE_LIFE)
+            connection, org_id, actor.session_id, user_id, actor.device_id, life=life, must_enrol=must_enrol
         ):
-            return False
+            return None
         await refreshes.insert_first(connection, org_id, actor.session_id, refresh_token.digest())
         said.extend(_happenings(actor, address, how, registered.changed_hands))
         await security.write_down(connection, *said)
-        return True
+        return replace(actor, must_enrol=must_enrol)
 
-    if not await unit_of_work(database, work):
+    begun = await unit_of_work(database, work)
+    if begun is None:
         return None
     for happening in said:
         happenings.tell(happening)
-    return grant(tokens, actor, refresh_token, device_token)
+    return grant(tokens, begun, refresh_token, device_token)
 
 
 def grant(tokens: Tokens, actor: Actor, refresh_token: OpaqueToken, device_token: OpaqueToken | None = None) -> Grant:

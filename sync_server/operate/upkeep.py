@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from sync_server.store import upkeep
+from sync_server.store import codes, upkeep
 from sync_server.store.database import Database
 
 ROUND_SECONDS: Final = 3_600
@@ -40,6 +40,7 @@ async def one_round(database: Database, *, tombstone_days: int, receipt_days: in
             if not await upkeep.claim_upkeep(connection):
                 return 0
             await upkeep.forget_receipts(connection, receipt_days)
+            await codes.forget(connection)
         organisations = await upkeep.organisations_of_old(connection, tombstone_days)
         for org_id in organisations:  # a transaction each: a clock is held only as long as its own purge takes
             async with connection.transaction():

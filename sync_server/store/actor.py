@@ -11,9 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A user of an organisation in one authenticated session, on one device ("" where there is none)."""
+    """A user of an organisation in one authenticated session, on one device ("" where there is none).
+
+    `must_enrol`: the session may do nothing but set up a second factor.
+    """
 
     org_id: str
     user_id: str
     session_id: str
     device_id: str = ""
+    must_enrol: bool = False

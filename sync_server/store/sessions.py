@@ -27,13 +27,20 @@ LIVE = f"""{_OF}
 
 
 async def insert_session(
-    connection: Connection, org_id: str, session_id: str, user_id: str, device_id: str, *, life: timedelta
+    connection: Connection,
+    org_id: str,
+    session_id: str,
+    user_id: str,
+    device_id: str,
+    *,
+    life: timedelta,
+    must_enrol: bool = False,
 ) -> bool:
     """Begin a session that ends after `life` without a refresh; False if the user is no longer active."""
     status = await connection.execute(
-        "INSERT INTO session (org_id, id, user_id, device_id, expires_at)"
-        " SELECT org_id, $2, id, $4, now() + $5 FROM users WHERE org_id = $1 AND id = $3 AND is_active",
-        *(org_id, session_id, user_id, device_id, life),
+        "INSERT INTO session (org_id, id, user_id, device_id, expires_at, must_enrol)"
+        " SELECT org_id, $2, id, $4, now() + $5, $6 FROM users WHERE org_id = $1 AND id = $3 AND is_active",
+        *(org_id, session_id, user_id, device_id, life, must_enrol),
     )
     return bool(status == "INSERT 0 1")
 
@@ -43,7 +50,7 @@ SessionKey = tuple[str, str]
 
 _LIVE_AMONG = f"""
 SELECT l.* FROM unnest($1::text[], $2::text[]) AS asked(org_id, id) CROSS JOIN LATERAL (
-  SELECT s.org_id, s.user_id, s.id, coalesce(s.device_id, '') AS device_id
+  SELECT s.org_id, s.user_id, s.id, coalesce(s.device_id, '') AS device_id, s.must_enrol
   {LIVE} AND s.org_id = asked.org_id AND s.id = asked.id OFFSET 0
 ) l
 """

@@ -78,15 +78,16 @@ async def remove(connection: Connection, org_id: str, user_id: str) -> bool:
     return bool(status == "DELETE 1")
 
 
-async def holds_any(connection: Connection, org_id: str, user_id: str, codes: Sequence[str]) -> bool:
-    """Say whether a user has one of `codes`, wherever, by a grant that holds now. Cost: one statement."""
-    holds: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM grants g JOIN roles r ON r.org_id = g.org_id AND r.id = g.role_id"
+async def lacks_factor(connection: Connection, org_id: str, user_id: str, codes: Sequence[str]) -> bool:
+    """Say whether a user has one of `codes`, wherever, by a grant that holds now, and no authenticator. Cost: one statement."""
+    lacks: bool = await connection.fetchval(
+        "SELECT NOT EXISTS (SELECT FROM totp WHERE org_id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL)"
+        " AND EXISTS (SELECT FROM grants g JOIN roles r ON r.org_id = g.org_id AND r.id = g.role_id"
         " WHERE g.org_id = $1 AND g.user_id = $2 AND r.codes && $3::text[]"
         " AND coalesce(g.valid_from <= now(), true) AND coalesce(g.valid_until > now(), true))",
         *(org_id, user_id, list(codes)),
     )
-    return holds
+    return lacks
 
 
 async def seconds_since_login(connection: Connection, actor: Actor) -> float | None:

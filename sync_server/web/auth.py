@@ -10,16 +10,15 @@ from __future__ import annotations
 from aiohttp import web
 
 from sync_server.identity import login, refreshing, sessions
-from sync_server.identity.guesses import TooManyGuesses
 from sync_server.web import keys
-from sync_server.web.logins import address_of, answer_grant, device_of, read_object, too_many
+from sync_server.web.logins import address_of, answer_grant, device_of, read_object, text_of, told_apart
 
 
 async def log_in(request: web.Request) -> web.StreamResponse:
-    """POST /api/v1/auth/login `{username, password, device?}`."""
+    """POST /api/v1/auth/login `{username, password, code?, device?}`."""
     asked = await read_object(request, "username", "password")
     app = request.app
-    try:
+    with told_apart():
         grant = await login.log_in(
             *(app[keys.DATABASE], app[keys.TOKENS]),
             username=asked["username"],
@@ -27,9 +26,9 @@ async def log_in(request: web.Request) -> web.StreamResponse:
             device=device_of(asked),
             refresh_days=app[keys.SETTINGS].refresh_token_days,
             address=address_of(request),
+            second=app[keys.SECOND],
+            code=text_of(asked, "code"),
         )
-    except TooManyGuesses as guesses:
-        raise too_many(guesses) from None
     return await answer_grant(request, grant, "login_refused")
 
 

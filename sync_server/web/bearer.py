@@ -39,9 +39,14 @@ PUBLIC: Final = (
     r"^/readyz\Z",
     r"^/api/v1/auth/login\Z",
     r"^/api/v1/auth/refresh\Z",
+    r"^/api/v1/auth/code\Z",
+    r"^/api/v1/auth/code/verify\Z",
     r"^/api/v1/auth/password/reset\Z",
 )
 """Paths that need no token; a token is not looked at there. Anchored, with `\\Z`, as `$` would let a line break follow."""
+
+ENROLLING: Final = frozenset({"/api/v1/auth/totp", "/api/v1/auth/totp/confirm", "/api/v1/auth/logout"})
+"""What a session may do that must set up a second factor first."""
 
 REMEMBERED_MAX: Final = 10_000
 """Tokens, 350 bytes each; with more devices at once the least recently seen are verified again."""
@@ -132,6 +137,8 @@ async def _in_a_live_session(request: web.Request, claimed: Actor) -> Actor:
     if actor is None:
         log.info("auth_refused", reason="session_ended", user=claimed.user_id, session=claimed.session_id)
         raise Problem("session_ended")
+    if actor.must_enrol and request.path not in ENROLLING:
+        raise Problem("enrolment_needed")
     return actor
 
 

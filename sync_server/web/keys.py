@@ -14,6 +14,8 @@ from sync_server.config import Settings
 from sync_server.engine.lanes import Lanes
 from sync_server.engine.sightings import Sightings
 from sync_server.engine.standing import Standings
+from sync_server.identity.codes import Codes
+from sync_server.identity.second_factor import SecondFactor
 from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
 from sync_server.store.actor import Actor
@@ -24,6 +26,9 @@ from sync_server.store.spool import SpoolRoom
 SETTINGS: Final = web.AppKey("settings", Settings)
 DATABASE: Final = web.AppKey("database", Database)
 TOKENS: Final = web.AppKey("tokens", Tokens)
+CODES: Final = web.AppKey("codes", Codes)
+"""Not there if no message can be sent."""
+SECOND: Final = web.AppKey("second_factor", SecondFactor)
 SESSIONS: Final = web.AppKey("sessions", SessionWatch)
 SIGHTINGS: Final = web.AppKey("sightings", Sightings)
 SPOOLS: Final = web.AppKey("spools", SpoolRoom)

@@ -8,7 +8,8 @@ tests/integration/test_devices.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,7 @@ from aiohttp import web
 from erp_core.values import SAFE_ID
 from sync_server.identity.device_keys import BadDeviceKey, read_public_key
 from sync_server.identity.guesses import TooManyGuesses
+from sync_server.identity.second_factor import SecondFactorNeeded, SecondFactorWrong
 from sync_server.identity.sessions import DeviceClaim, Grant
 from sync_server.web import keys
 from sync_server.web.answers import send_json
@@ -43,6 +45,15 @@ async def read_object(request: web.Request, *names: str) -> dict[str, Any]:
             raise Problem("missing_field", f"{name} is missing.", pointer=pointer(name))
         _check_text(body[name], TEXT_MAX, name)
     return body
+
+
+def text_of(body: Mapping[str, Any], name: str) -> str:
+    """Read a text member of a body that may be left out: "". Raises `Problem`."""
+    text = body.get(name)
+    if text is None:
+        return ""
+    _check_text(text, TEXT_MAX, name)
+    return str(text)
 
 
 def device_of(body: Mapping[str, Any]) -> DeviceClaim | None:
@@ -111,6 +122,19 @@ def too_many(guesses: TooManyGuesses) -> Problem:
     return Problem("too_many_requests", detail, limit="login", retry_after=guesses.seconds)
 
 
+@contextmanager
+def told_apart() -> Iterator[None]:
+    """Turn what a login raises into problems."""
+    try:
+        yield
+    except TooManyGuesses as guesses:
+        raise too_many(guesses) from None
+    except SecondFactorNeeded:
+        raise Problem("second_factor_needed") from None
+    except SecondFactorWrong:
+        raise Problem("wrong_code", pointer=pointer("code")) from None
+
+
 async def answer_grant(request: web.Request, grant: Grant | None, refusal: str) -> web.StreamResponse:
     """Answer with what a login or refresh gave; None: with the problem `refusal`."""
     if grant is None:
@@ -126,6 +150,8 @@ async def answer_grant(request: web.Request, grant: Grant | None, refusal: str) 
         "session_id": actor.session_id,
         "device_id": actor.device_id,
     }
+    if actor.must_enrol:
+        document["must_enrol"] = True
     if grant.device_token is not None:
         document["device_token"] = grant.device_token
     return await send_json(request, orjson.dumps(document))

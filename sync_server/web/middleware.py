@@ -133,6 +133,7 @@ _HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
     "unauthenticated": {"WWW-Authenticate": 'Bearer realm="cotton-sync"'},
     "login_refused": {"WWW-Authenticate": 'Bearer realm="cotton-sync"'},
     "refresh_refused": {"WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_grant"'},
+    "second_factor_needed": {"WWW-Authenticate": 'Bearer realm="cotton-sync"'},
     "session_ended": {"WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_token"'},
     "token_refused": {"WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_token"'},
     "token_expired": {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from sync_server.web import auth, health, passwords, sessions, sync
+from sync_server.web import auth, codes, health, passwords, sessions, sync, totp
 
 
 def add_routes(app: web.Application) -> None:
@@ -21,6 +21,13 @@ def add_routes(app: web.Application) -> None:
             web.post("/api/v1/auth/login", auth.log_in),
             web.post("/api/v1/auth/refresh", auth.refresh),
             web.post("/api/v1/auth/logout", auth.log_out),
+            web.post("/api/v1/auth/code", codes.ask),
+            web.post("/api/v1/auth/code/verify", codes.verify),
+            web.post("/api/v1/auth/phone", codes.ask_to_move),
+            web.post("/api/v1/auth/phone/verify", codes.move),
+            web.post("/api/v1/auth/totp", totp.enrol),
+            web.post("/api/v1/auth/totp/confirm", totp.confirm),
+            web.post("/api/v1/auth/totp/disable", totp.disable),
             web.get("/api/v1/auth/sessions", sessions.list_own),
             web.delete("/api/v1/auth/sessions", sessions.end_all_own),
             web.delete("/api/v1/auth/sessions/{session_id}", sessions.end_own),
@@ -30,6 +37,7 @@ def add_routes(app: web.Application) -> None:
             web.delete("/api/v1/users/{user_id}/sessions", sessions.end_all_of_user),
             web.delete("/api/v1/users/{user_id}/sessions/{session_id}", sessions.end_one_of_user),
             web.post("/api/v1/users/{user_id}/password", passwords.give_reset),
+            web.delete("/api/v1/users/{user_id}/totp", totp.take_away),
             web.get("/api/v1/sync", sync.get_sync, allow_head=False),
             web.post("/api/v1/sync", sync.post_sync),
             web.get("/api/v1/sync/schema", sync.get_schema),
