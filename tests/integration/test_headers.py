@@ -26,7 +26,7 @@ LEAKS = (
     "aiohttp",
     "SELECT",
     "INSERT",
-    "relation ",
+    'relation \\"',
     "/sync_server/",
     "site-packages",
     ".py",
