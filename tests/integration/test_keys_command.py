@@ -76,7 +76,8 @@ async def test_a_rotation_under_load_refuses_nobody(
                 phone.server, other = ((one, two), (two, one))[n % 2]
                 statuses.append((await phone.refresh())[0])
                 seen.add(key_id(phone))
-                statuses += [await Client(server, "", grant=phone.grant).is_in() for server in (other, phone.server)]
+                asked = [Client(server, "", grant=phone.grant) for server in (other, phone.server)]
+                statuses.extend([await client.is_in() for client in asked])
                 n += 1
                 await asyncio.sleep(0.02)
 
