@@ -18,14 +18,14 @@ from sync_server.engine.entitlements import View, hidden_fields
 from sync_server.engine.pull import (
     ATTEMPTS_MAX,
     Delta,
-    Moved,
+    Gazes,
     PullRequest,
-    Views,
+    gazes_of,
     orient,
     pull_delta,
-    sent_again,
-    views_of,
+    written_since,
 )
+from sync_server.engine.showing import Moved, sent_again
 from sync_server.engine.standing import Standing, Standings, held_at
 from sync_server.store import feed, listings
 from sync_server.store.actor import Actor
@@ -109,11 +109,11 @@ async def _fill(
                 return
             holds = standing.entitled.holds
             before = holds
-            if request.cursor and way is Course.INCREMENTAL and (standing.since or 0) > request.cursor:
+            if request.cursor and way is Course.INCREMENTAL and written_since(standing) > request.cursor:
                 before = await held_at(connection, actor, request.cursor)
-            views = (views_of(request.tables, holds), views_of(request.tables, before))
+            gazes = gazes_of(request.tables, holds, before)
             reader = Reader(actor.org_id, actor.user_id)
-            tables = await _Planning(connection, room, reader, request, way, *views, jobs).tables()
+            tables = await _Planning(connection, room, reader, request, way, gazes, jobs).tables()
             planned.set_result(Spooled(clock.position, way is Course.REPLACEMENT, tables))
             await listings.take_your_time(connection)
             for listing, spool in jobs:
@@ -126,23 +126,19 @@ async def _fill(
 
 @dataclass(slots=True)
 class _Planning:
-    """Decides the pieces of a spooled answer; `jobs` gets those that must be copied from the database.
-
-    `views`: what the user sees now; `before`: what the user saw at the cursor.
-    """
+    """Decides the pieces of a spooled answer; `jobs` gets those that must be copied from the database."""
 
     connection: Connection
     room: SpoolRoom
     reader: Reader
     request: PullRequest
     way: Course
-    views: Views
-    before: Views
+    gazes: Gazes
     jobs: list[tuple[Listing, Spool]]
 
     async def tables(self) -> tuple[SpooledTable, ...]:
         whole = [t for t in self.request.tables if self.way is not Course.INCREMENTAL or t in self.request.new_tables]
-        shared = [t for t in whole if _shareable(self.views[t])]
+        shared = [t for t in whole if _shareable(self.gazes[t].now)]
         versions = await feed.read_versions(self.connection, self.reader.org_id, shared) if shared else {}
         corrected = await self._corrections([t for t in self.request.tables if t not in whole])
         return tuple(
@@ -151,7 +147,7 @@ class _Planning:
         )
 
     def _whole(self, table: str, version: str | None) -> SpooledTable:
-        view = self.views[table]
+        view = self.gazes[table].now
         if not view.masks:
             return SpooledTable(table)
         if version is None:
@@ -166,7 +162,7 @@ class _Planning:
         return SpooledTable(table, created=(spool,))
 
     def _since(self, table: str, corrections: tuple[Moved, ...]) -> SpooledTable:
-        now, then = self.views[table], self.before[table]
+        now, then = self.gazes[table].now, self.gazes[table].then
         if not now.masks and not then.masks:
             return SpooledTable(table, corrections=corrections)
         without = tuple(moved.id for moved in corrections)
@@ -181,7 +177,7 @@ class _Planning:
 
     def _list(self, table: str, which: Which, without: tuple[str, ...], or_with: tuple[str, ...] = ()) -> Spool:
         assert self.request.cursor is not None
-        now, then = self.views[table], self.before[table]
+        now, then = self.gazes[table].now, self.gazes[table].then
         spool = self.room.nameless()
         listing = Listing(
             table, which, _seen(now), _seen(then), self.request.cursor, without, or_with, hidden=_hidden(now)
@@ -194,7 +190,7 @@ class _Planning:
             return {}
         corrected: dict[str, tuple[Moved, ...]] = {}
         for candidate in await feed.read_corrections(self.connection, self.reader, tables, self.request.cursor):
-            moved = sent_again(self.views[candidate.table], candidate)
+            moved = sent_again(self.gazes[candidate.table].now, candidate)
             corrected[moved.table] = (*corrected.get(moved.table, ()), moved)
         return corrected
 

@@ -15,14 +15,17 @@ says when rights changed last.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from sync_server.engine.entitlements import Entitlements, Holds, agents_in, entitle, with_assignments
+from sync_server.engine.showing import Gaze
 from sync_server.store import holds as store
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
+from sync_server.store.feed import Asked
 from sync_server.store.unit_of_work import unit_of_work
 
 REMEMBERED_MAX: Final = 10_000
@@ -33,13 +36,16 @@ REMEMBERED_MAX: Final = 10_000
 class Standing:
     """What a user is entitled to. `rights`: the clock's, under which it was worked out; `given`: without assignments.
 
-    `since`: the position from which `hold` says so; None while that is not known to be written down.
+    `since`: the position from which `hold` says so; None while that is not known to be written down. `gazes`, `asked`: what
+    pulls worked out from it, by the tables they ask for.
     """
 
     entitled: Entitlements
     given: Holds
     rights: int
     since: int | None = None
+    gazes: dict[tuple[str, ...], Mapping[str, Gaze]] = field(default_factory=dict)
+    asked: dict[tuple[str, ...], Asked] = field(default_factory=dict)
 
     def counts(self, rights: int) -> bool:
         """Say whether it still holds under a clock with these `rights`."""

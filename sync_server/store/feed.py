@@ -19,6 +19,9 @@ from sync_server.store.database import Connection
 Key: TypeAlias = tuple[str, str]
 """(table, id)."""
 
+NEWEST: Final = 2**62
+"""The position of a candidate of which nothing more is known than that it moved: above every cursor."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -39,7 +42,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A record that moved, or that is to be sent again, and what decides whether it is shown.
+    """A record that moved, or that is to be sent again, or is in a scope given or taken, and what decides if it is shown.
 
     `payload` None: deleted. `scopes`, `past`: the labels it carries and those it carried; None where its table is seen
     whole. `revive`: None if it moved; else it is sent again, and says whether the device destroyed its copy.
@@ -54,6 +57,7 @@ class Candidate:
     relabelled: int
     author: str | None
     revive: bool | None
+    position: int = NEWEST
 
     @property
     def key(self) -> Key:
@@ -106,6 +110,27 @@ async def read_delta(
     (clock,) = (Clock(*row[9:]) for row in rows if row["entity"] is None)
     moved = {(row[0], row[1]): Candidate(*row[:9]) for row in rows if row["entity"] is not None}
     return clock, moved.values()
+
+
+_MEMBERS: Final = """
+SELECT f.entity, f.id, f.payload::text, f.scopes, f.past, f.created_position, f.relabelled, f.author, NULL::boolean, f.position
+FROM (
+  SELECT DISTINCT m.entity, m.id FROM unnest($3::text[]) AS held(scope) CROSS JOIN LATERAL (
+    SELECT l.entity, l.id FROM label l WHERE l.org_id = $1 AND l.scope = held.scope AND l.entity = ANY($2)
+      AND (l.until IS NULL OR l.until > $4) OFFSET 0
+  ) m LIMIT $5
+) m CROSS JOIN LATERAL (
+  SELECT f.* FROM feed f WHERE f.org_id = $1 AND f.entity = m.entity AND f.id = m.id OFFSET 0
+) f
+"""
+
+
+async def read_members(
+    connection: Connection, org_id: str, tables: Sequence[str], scopes: Sequence[str], after: int, most: int
+) -> Sequence[Candidate]:
+    """Give at most `most` records of `tables` that are in one of `scopes` now, or were at any time since `after`."""
+    rows = await connection.fetch(_MEMBERS, org_id, tables, scopes, after, most)
+    return [Candidate(*row) for row in rows]
 
 
 async def read_corrections(

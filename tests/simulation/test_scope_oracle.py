@@ -46,10 +46,10 @@ async def _present_holds(connection: object, actor: object, position: int) -> ob
 
 
 PLANTED = {
-    "grants and their ends go unnoticed": ("sync_server.engine.pull._since", lambda standing: 0),
-    "what was held is forgotten, so nothing is taken back": ("sync_server.engine.spooling.held_at", _present_holds),
-    "every field is shown": ("sync_server.engine.pull.hidden_fields", lambda entity, mask: frozenset()),
-    "records that move away stay": ("sync_server.engine.pull._turned", lambda candidate, cursor: False),
+    "grants and their ends go unnoticed": ("sync_server.engine.pull.written_since", lambda standing: 0),
+    "what was held is forgotten, so nothing is taken back": ("sync_server.engine.pull.held_at", _present_holds),
+    "every field is shown": ("sync_server.engine.showing.hidden_fields", lambda entity, mask: frozenset()),
+    "records that move away stay": ("sync_server.engine.pull.turned", lambda candidate, cursor: False),
     "a document shows nothing by the assignment of its partner": (
         "sync_server.engine.standing.with_assignments",
         lambda holds, assigned: dict(holds),
