@@ -20,14 +20,16 @@ from alembic.util import CommandError
 from sync_server.config import Settings, WrongSetting
 from sync_server.identity.keyfile import UnusableKey
 from sync_server.operate import doctor as doctors
-from sync_server.operate import migrations, serving, setup, workers
+from sync_server.operate import migrations, people_command, serving, setup, workers
 from sync_server.operate.console import Data, fail, settings_of
 from sync_server.operate.generate_command import generate
 from sync_server.operate.keys_command import keys
 from sync_server.operate.launch import PostgresFailed
 from sync_server.operate.migrate_command import migrate
+from sync_server.operate.named import NotDone
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.seed import LOGINS, PASSWORD, RECORDS, seed_demo
+from sync_server.store.unit_of_work import Busy
 
 MENDABLE: Final = (
     PostgresFailed,
@@ -36,6 +38,8 @@ MENDABLE: Final = (
     migrations.MigrationFailed,
     migrations.MigrationRefused,
     serving.CannotListen,
+    NotDone,
+    Busy,
     CommandError,
     asyncpg.PostgresError,
     OSError,
@@ -47,6 +51,10 @@ app = typer.Typer(
 )
 app.add_typer(migrate, name="migrate")
 app.add_typer(generate, name="generate")
+app.add_typer(people_command.org, name="org")
+app.add_typer(people_command.user, name="user")
+app.add_typer(people_command.role, name="role")
+app.add_typer(people_command.grant, name="grant")
 app.add_typer(keys, name="keys")
 
 Port = Annotated[int | None, typer.Option(help="TCP port to listen on; 0: any free one [COTTON_PORT, 8080]")]

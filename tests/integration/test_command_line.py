@@ -82,7 +82,7 @@ async def test_every_command_explains_itself() -> None:
     ended = await cotton_sync("--help")
 
     assert ended.code == 0
-    for command in ("serve", "migrate", "seed", "doctor", "generate"):
+    for command in ("serve", "migrate", "seed", "doctor", "generate", "org", "user", "role", "grant"):
         assert command in ended.out
 
 
