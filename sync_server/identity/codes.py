@@ -96,11 +96,11 @@ class Codes:
         everybody_per_day: int,
     ) -> None:
         """`countries`: country codes, the first is home."""
+        self.outbox = outbox
         self.countries = frozenset(countries)
         self._home = countries[0]
         self._database = database
         self._secret = secret
-        self._outbox = outbox
         self._everybody_per_day = everybody_per_day
 
     async def ask(self, number: str, *, device_id: str = "", address: str = "", mover: Actor | None = None) -> Ticket:
@@ -109,7 +109,7 @@ class Codes:
         `mover`: who wants to move to the number; then it is sent in any case. Raises `TooManyCodes`, `Busy`. Cost: one
         transaction of four statements.
         """
-        if self._outbox.is_full:
+        if self.outbox.is_full:
             raise Busy
         asker = f"device {device_id}" if device_id else f"network {network_of(address)}"
         id, code = uuid.uuid4().hex, rules.new_code()
@@ -139,7 +139,7 @@ class Codes:
         ticket = await unit_of_work(self._database, work)
         if ticket.request_id == id:
             log.info("code_asked", number=masked(number), request=id, device=device_id)
-            self._outbox.put(Item(number, code, id, mover.org_id if mover else ""))
+            self.outbox.put(Item(number, code, id, mover.org_id if mover else ""))
         return ticket
 
     async def _spend(self, connection: Connection, number: str) -> None:
@@ -221,7 +221,7 @@ class Codes:
 
     def notify(self, number: str, org_id: str) -> None:
         """Tell a number that its user has moved to another."""
-        self._outbox.put(Item(number, org_id=org_id))
+        self.outbox.put(Item(number, org_id=org_id))
 
 
 def _may_be_tried(asked: Asked, device_id: str, session_id: str) -> bool:

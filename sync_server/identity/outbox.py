@@ -85,6 +85,11 @@ class Outbox:
             await asyncio.wait(hands)
 
     @property
+    def waiting(self) -> int:
+        """How many messages wait."""
+        return self._waiting.qsize()
+
+    @property
     def is_full(self) -> bool:
         """Whether another message would have to wait for too long."""
         return self._waiting.full()

@@ -120,7 +120,7 @@ async def lock_asked(connection: Connection, id: str, within: timedelta) -> Sequ
         "SELECT id, phone, device_id, digest, org_id, user_id, session_id, tries,"
         " used_at IS NULL AND expires_at > clock_timestamp(),"
         " extract(epoch FROM clock_timestamp() - asked_at)::float8 FROM code_request"
-        " WHERE phone = (SELECT phone FROM code_request WHERE id = $1) AND asked_at > clock_timestamp() - $2"
+        " WHERE phone = (SELECT phone FROM code_request WHERE id = $1) AND asked_at > clock_timestamp() - $2::interval"
         " ORDER BY id FOR UPDATE",
         *(id, within),
     )
