@@ -27,6 +27,7 @@ SETTINGS: Final = {
     "log_timezone": "UTC",
     "log_min_messages": "warning",
     "log_min_error_statement": "panic",  # a statement in the log would be a row of somebody's trade
+    "log_error_verbosity": "terse",  # and so would be the detail of an error: "Failing row contains (…)"
     "log_checkpoints": "off",
     "log_lock_waits": "on",
     "fsync": "on",

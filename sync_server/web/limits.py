@@ -38,6 +38,7 @@ and it keeps agents logged in."""
 
 PREFIXES: Final[tuple[tuple[str, str, str], ...]] = (
     ("POST", "/api/v1/auth/code", "codes"),
+    ("POST", "/api/v1/auth/phone", "codes"),
     ("POST", "/api/v1/auth/refresh", "refresh"),
     ("POST", "/api/v1/auth/", "login"),
     ("GET", "/api/v1/export", "export"),

@@ -26,6 +26,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from sync_server.web.counting import Counts, Window
 
@@ -54,6 +55,9 @@ class SharedCounts:
             timeout=ANSWER_SECONDS_MAX,
             socket_timeout=ANSWER_SECONDS_MAX,
             socket_connect_timeout=ANSWER_SECONDS_MAX,
+            maint_notifications_config=MaintNotificationsConfig(
+                enabled=False
+            ),  # of Redis Enterprise; Valkey refuses the question
             retry=Retry(NoBackoff(), 1),  # a connection that was idle over a restart of Redis
         )
         self.redis = Redis(connection_pool=self._pool)
