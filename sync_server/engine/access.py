@@ -116,9 +116,8 @@ def _of_states(draft: Draft, codes: frozenset[str]) -> Iterator[Violation]:
     assert draft.after is not None
     for name, machine in draft.entity.machines.items():
         goal = draft.after[name]
-        asked = machine.needs.get(goal)
-        moves = draft.before is None or draft.before[name] != goal
-        if moves and asked is not None and not admits(asked, codes):
+        asked = () if goal is None else machine.asks(None if draft.before is None else draft.before[name], goal)
+        if not all(admits(one, codes) for one in asked):
             sentence = f"Your role does not allow you to bring a {draft.entity.title.lower()} to {goal}."
             yield Violation(NOT_ALLOWED, sentence, (name,))
 
@@ -161,7 +160,7 @@ def _of_rights(draft: Draft, world: World) -> Iterator[Violation]:
 
 
 def _more_than_had(draft: Draft, role: Row, fields: tuple[str, ...]) -> Iterator[Violation]:
-    more = sorted(set(role["codes"]) - draft.origin.entitled.codes(("org",)))
+    more = sorted(set(role["codes"] or ()) - draft.origin.entitled.codes(("org",)))
     if more:
         yield Violation("more_than_had", f"You cannot give what you do not have: {', '.join(more)}.", fields)
 
@@ -178,13 +177,19 @@ def _takes_own_rights(draft: Draft) -> list[Violation]:
 
 def told(draft: Draft, reasons: list[Violation], world: World) -> list[Violation]:
     """Give `reasons` in words that name nothing the author may not see."""
-    if not any(reason.needs for reason in reasons):
-        return reasons
-    labels = draft.labels if draft.after is None else draft.labels | labels_after(draft, world)
-    codes = draft.origin.entitled.codes(labels)
     return [
-        reason
-        if not reason.needs or admits(reason.needs, codes)
-        else Violation(reason.code, reason.instead, reason.fields)
+        reason if _may_hear(draft, reason, world) else Violation(reason.code, reason.instead, reason.fields)
         for reason in reasons
     ]
+
+
+def _may_hear(draft: Draft, reason: Violation, world: World) -> bool:
+    """Say whether the author has one of the codes, for the record and for each that the reason's fields name."""
+    if not reason.needs:
+        return True
+    row = draft.before if draft.after is None else draft.after
+    assert row is not None
+    labels = draft.labels if draft.after is None else draft.labels | labels_after(draft, world)
+    references = ((field.name, target) for field, target in draft.entity.references if field.name in reason.fields)
+    named = [_labels(world, target, row[name]) for name, target in references if row[name] is not None]
+    return all(admits(reason.needs, draft.origin.entitled.codes(one)) for one in (labels, *named))

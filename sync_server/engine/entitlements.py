@@ -163,6 +163,6 @@ def label_of_all(entity: Entity) -> str | None:
                 return ORG
             case By(kind="branch", field=field) if entity.by_name[field].required:
                 return ANY_BRANCH
-            case Follows(entity=leader):
+            case Follows(entity=leader, field=field) if entity.by_name[field].required:
                 return label_of_all(BY_NAME[leader])
     return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from conflict.mutation import Key
 from erp_core.catalogue import BY_NAME, BY_TABLE
@@ -18,6 +19,9 @@ from erp_core.values import Value
 from sync_server.engine.draft import Draft
 from sync_server.store import log, rows
 from sync_server.store.database import Connection
+
+OF_OTHERS: Final = ("duplicate", "in_use")
+"""Codes of faults that tell of other records."""
 
 
 async def find_doubles(connection: Connection, org_id: str, drafts: Iterable[Draft]) -> None:

@@ -18,7 +18,7 @@ from erp_core.language import Derivation, Entity, Field, Kind, Phone, Violation,
 from erp_core.values import Row
 from sync_server.engine.access import assign, refusals, told, unknown_reference
 from sync_server.engine.draft import Channel, Draft, Verdict
-from sync_server.engine.holders import in_use
+from sync_server.engine.holders import OF_OTHERS, in_use
 from sync_server.engine.world import LoadedWorld
 
 
@@ -134,11 +134,12 @@ def judge(draft: Draft, world: World) -> list[Violation]:
         return [
             Violation("read_only", f"{draft.entity.title} records are kept by the office; a phone cannot change them.")
         ]
-    if draft.faults:
-        return list(draft.faults)
     forbidden = refusals(draft, world)
     if forbidden:
-        return forbidden
+        # What other records hold is told only to those who may do what they ask for.
+        return [fault for fault in draft.faults if fault.code not in OF_OTHERS] or forbidden
+    if draft.faults:
+        return list(draft.faults)
     return told(draft, _by_the_trade(draft, world), world)
 
 
