@@ -24,6 +24,7 @@ import pytest
 from aiohttp import web
 
 from erp_core.demo.people import PEOPLE
+from sync_server.operate.postgres import Cluster
 from tests.conftest import MakeServerProcess
 from tests.harness.servers import ServerProcess, free_port
 from tests.harness.valkeys import Valkey
@@ -267,9 +268,7 @@ async def break_rows(server: ServerProcess, visitor: Visitor, canaries: Canaries
 @asynccontextmanager
 async def inside(server: ServerProcess) -> AsyncIterator[asyncpg.Connection]:
     """Connect to the embedded PostgreSQL of the server."""
-    folder = server.data / "postgres"
-    password = (folder / "password").read_text().strip()
-    connection = await asyncpg.connect(host=str(folder / "socket"), user="cotton", password=password, database="cotton")
+    connection = await asyncpg.connect(Cluster(server.data / "postgres").url())
     try:
         yield connection
     finally:
@@ -316,8 +315,9 @@ async def take_away(server: ServerProcess, valkey: Valkey, visitor: Visitor, bea
     """Kill Redis and then the database while requests with secrets are under way."""
     await valkey.stop()
     await visitor.ask("POST", "/api/v1/auth/login", {"username": "agent1", "password": "canary-wrong-password"})
-    postmaster = int((server.data / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
-    os.kill(postmaster, signal.SIGKILL)
+    postmaster = Cluster(server.data / "postgres").postmaster()
+    assert postmaster is not None
+    os.kill(postmaster.pid, signal.SIGKILL)
     body = {"business_partners": {"updated": [{"id": "canaryPartner001", "legal_name": "Canary Ginning Kadi"}]}}
     for _ in range(10):
         await visitor.ask("POST", "/api/v1/sync?last_pulled_at=null", body, headers=bearer)
