@@ -59,6 +59,7 @@ async def prepare_organisation(url: str, phones: Sequence[str]) -> None:
               VALUES ('{ORG}', 'buyer', 'b1', '{{buyer}}', 'The buyer', 0, 0, 'pending', 'draft', '{{}}');
             """
         )
+        await connection.execute("SELECT found_roles($1)", ORG)
         for phone in phones:
             await connection.execute(
                 "INSERT INTO requirements (org_id, id, branch_id, buyer_id, commodity_id, bales_min, bales_max, urgency,"
@@ -72,9 +73,13 @@ async def prepare_organisation(url: str, phones: Sequence[str]) -> None:
                 user_id=phone,
                 username=phone,
                 name=phone,
-                role="agent",
                 branch_id="b1",
                 password=PASSWORD,
+            )
+            await connection.execute(
+                "INSERT INTO grants (org_id, id, user_id, role_id, branch_id) VALUES ($1, $2, $2, 'agent', 'b1')",
+                ORG,
+                phone,
             )
     finally:
         await connection.close()

@@ -37,8 +37,6 @@ async def headers(database: Database, server: Server) -> dict[str, str]:
             user_id="u1",
             username="asha",
             name="Asha",
-            role="agent",
-            branch_id=None,
             password=PASSWORD,
         )
     return await server.bearer("asha", PASSWORD)

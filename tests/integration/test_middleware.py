@@ -40,8 +40,6 @@ async def test_no_password_token_or_body_reaches_the_log(
             user_id="u1",
             username="asha",
             name="Asha",
-            role="agent",
-            branch_id=None,
             password=password,
         )
     grant = await server.grant("asha", password)
