@@ -14,11 +14,14 @@ from typing import Final
 
 import structlog
 
-from sync_server.store import codes, upkeep
+from sync_server.store import codes, sessions, upkeep
 from sync_server.store.database import Database
 
 ROUND_SECONDS: Final = 3_600
 """Between two rounds; what is kept for months need not go to the minute."""
+
+SESSION_DAYS: Final = 30
+"""How long a session that has ended can still be looked at, and a refresh token of it be told from a guess."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ async def one_round(database: Database, *, tombstone_days: int, receipt_days: in
             if not await upkeep.claim_upkeep(connection):
                 return 0
             await upkeep.forget_receipts(connection, receipt_days)
+            await sessions.forget_ended(connection, SESSION_DAYS)
             await codes.forget(connection)
         organisations = await upkeep.organisations_of_old(connection, tombstone_days)
         for org_id in organisations:  # a transaction each: a clock is held only as long as its own purge takes
