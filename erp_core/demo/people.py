@@ -41,16 +41,17 @@ class Person:
 
 
 def phone(serial: int) -> str:
-    """Make the telephone number of a person of the demo, which can be nobody's.
+    """Make the mobile number of a person of the demo, which is nobody's.
 
-    India has no numbers for fiction. But 281 is the area code of Rajkot, and no subscriber's number there begins with 0: that
-    digit is the prefix of calls that leave the area (National Numbering Plan 2003, Department of Telecommunications). Mobile
-    numbers begin with 6 to 9. So no exchange connects these, whatever is dialled before them.
+    India keeps no numbers for fiction, and a number to which no code could go would be refused. Of the series that can be
+    mobile numbers, 6100 is with no operator (libphonenumber 9.0.43, November 2026: 6040 to 6109 have no carrier); the series
+    are given out by the Department of Telecommunications in blocks of a million, so a call to one of these ends nowhere. A test
+    looks the series up in the library, and fails should it ever be given out.
 
     >>> phone(1)
-    '+912810000001'
+    '+916100000001'
     """
-    return f"+91281{serial:07d}"
+    return f"+916100{serial:06d}"
 
 
 PEOPLE: Final = (

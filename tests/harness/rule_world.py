@@ -87,7 +87,7 @@ _ROWS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
         {"legal_name": "Cotton House", "pan": "AAPFU0939F", "gstin": "27AAPFU0939F1ZV", "state": "Maharashtra"},
     ),
     ("branch", "rajkot", {"code": "RJK", "name": "Rajkot", "state": "Gujarat"}),
-    ("user", "meena", {"username": "meena", "name": "Meena Patel", "phone": "+912810000001", "branch_id": "rajkot"}),
+    ("user", "meena", {"username": "meena", "name": "Meena Patel", "phone": "+916100000101", "branch_id": "rajkot"}),
     ("user", "ravi", {"username": "ravi", "name": "Ravi Rao"}),
     ("role", "agent", {"title": "Field agent", "codes": ("desk.read", "sync.use"), "ships": True}),
     ("role", "buyer", {"title": "Buyer", "codes": ("external.trade", "sync.use"), "external": True}),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
+import phonenumbers
 import pytest
+from phonenumbers import carrier
 
 from erp_core.access import ROLES
 from erp_core.catalogue import BY_NAME
@@ -12,6 +12,7 @@ from erp_core.demo.generate import generate, other_organisation
 from erp_core.demo.people import PEOPLE, Person, grant_of
 from erp_core.demo.reference import ORG_ID
 from erp_core.values import SAFE_ID, Row
+from sync_server.identity.phone_numbers import read_number
 from tests.harness.rule_world import House
 
 EVERYBODY = pytest.mark.parametrize("person", PEOPLE, ids=[person.username for person in PEOPLE])
@@ -49,9 +50,14 @@ def test_a_person_is_as_declared_and_breaks_no_rule(person: Person) -> None:
 
 
 @EVERYBODY
-def test_a_telephone_number_is_nobodys(person: Person) -> None:
-    """An area code of two to four digits, and then a 0, with which no subscriber's number begins."""
-    assert re.fullmatch(r"\+912810[0-9]{6}", person.phone)
+def test_a_telephone_number_could_be_had_and_is_nobodys(person: Person) -> None:
+    """Codes go to it, on the console of the demo; no operator has its series."""
+    assert read_number(person.phone, frozenset({"91"})) == person.phone
+    assert carrier.name_for_number(phonenumbers.parse(person.phone), "en") == ""
+
+
+def test_the_look_up_of_operators_knows_those_that_there_are() -> None:
+    assert carrier.name_for_number(phonenumbers.parse("+919825012345"), "en") != ""
 
 
 def test_ids_names_and_phones_are_had_once() -> None:
