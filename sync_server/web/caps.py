@@ -19,8 +19,9 @@ from aiohttp import web
 from sync_server.web.headers import come_back
 from sync_server.wire.problems import Problem
 
-WAITING_PER_PLACE: Final = 8
-"""More than that would not have their turn in WAIT_SECONDS anyway: a first sync of 50 000 rows takes about a second."""
+WAITING_PER_PLACE: Final = 64
+"""An office whose phones all begin anew has its turn within WAIT_SECONDS: they share their copies (store/spool.py), so that
+most of them wait for milliseconds. More than that is no office."""
 
 WAIT_SECONDS: Final = 10.0
 """A phone gives up after some 30 s; answering before lets it come back when it is told to."""

@@ -17,7 +17,7 @@ from sync_server.config import BUCKETS, Settings, load_settings
 from sync_server.web import caps
 from sync_server.web.counting import Counts, Window, is_over
 from sync_server.web.headers import come_back
-from sync_server.web.limits import LIMITS, Limits, bucket_of
+from sync_server.web.limits import Limits, bucket_of
 from sync_server.web.routes import add_routes
 from sync_server.web.shared_counts import PREFIX, SharedCounts, Unreachable
 from tests.harness.servers import Server, serve_here
@@ -342,8 +342,34 @@ async def test_what_could_not_be_told_is_told_later(valkey: Valkey) -> None:
 # --- Expensive requests -----------------------------------------------------------------------------------------------
 
 
-async def test_the_application_has_places_for_expensive_requests(demo_url: str, tmp_path: Path) -> None:
-    async with serve_here(demo_url, tmp_path, heavy_at_once=3) as server:
+async def test_a_crowd_of_first_syncs_waits_for_its_turn_and_no_other_organisation_does(
+    demo_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caps, "WAIT_SECONDS", 0.2)
+    async with serve_here(demo_url, tmp_path, heavy_at_once=1) as server:
         assert server.app is not None
-        assert len(server.app[caps.CAPS]) == 0
-        assert server.app[LIMITS] is not None
+        ours, theirs = await server.bearer("agent1"), await server.bearer("other")
+        first = "/api/v1/sync?last_pulled_at=null&schema_version=1"
+
+        async with server.app[caps.CAPS].place("DemoCottonHouse1"):
+            status, problem, headers = await ask(server, "GET", first, headers=ours)
+            assert (status, problem["code"], problem["limit"]) == (429, "too_many_requests", "heavy")
+            assert int(headers["Retry-After"]) >= 1
+            status, pulled, _ = await ask(server, "GET", first, headers=theirs)
+            assert status == 200
+
+        status, pulled, _ = await ask(server, "GET", first, headers=ours)
+        assert status == 200
+        async with server.app[caps.CAPS].place("DemoCottonHouse1"):
+            again = f"/api/v1/sync?last_pulled_at={pulled['timestamp']}&schema_version=1"
+            assert (await ask(server, "GET", again, headers=ours))[0] == 200, "what is cheap never waits"
+
+
+async def test_two_hundred_phones_that_begin_anew_at_once_are_all_served(demo_url: str, tmp_path: Path) -> None:
+    async with serve_here(demo_url, tmp_path) as server:
+        headers = await server.bearer("agent1")
+        first = "/api/v1/sync?last_pulled_at=null&schema_version=1"
+
+        answers = await asyncio.gather(*(ask(server, "GET", first, headers=headers) for _ in range(200)))
+
+        assert [status for status, _, _ in answers] == [200] * 200

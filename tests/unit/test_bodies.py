@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import random
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
@@ -195,6 +196,18 @@ async def test_what_expands_within_the_ratio_is_stopped_by_the_limit(
     body = gzip.compress(b" " * (SETTINGS.inflated_max + 1))
 
     assert await refusal(client, server, body, Content_Encoding="gzip") == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(("ratio", "status"), [(15, 200), (25, 413)])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+async def test_a_large_body_may_shrink_to_a_twentieth_and_no_further(
+    client: ClientSession, server: TestServer, coding: str, ratio: int, status: int
+) -> None:
+    size = RATIO_FREE * 3 // 2
+    noise = random.Random(1).randbytes(size // ratio)  # does not shrink; the blanks behind it shrink to nothing
+    body = await asyncio.to_thread(COMPRESS[coding], noise + b" " * (size - len(noise)))
+
+    assert (await post(client, server, body, Content_Encoding=coding))[0] == status
 
 
 async def test_a_small_body_may_shrink_to_very_little(client: ClientSession, server: TestServer) -> None:

@@ -17,6 +17,24 @@ WRONG = [
     ("COTTON_DEMO", "perhaps"),
     ("COTTON_BODY_MAX", "-1"),
     ("COTTON_DRAIN_SECONDS", "1.5"),
+    ("COTTON_TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("COTTON_TRUSTED_PROXIES", "proxy.example.com"),
+    ("COTTON_FORWARDED_HEADER", "x-real-ip"),
+    ("COTTON_CORS_ORIGINS", "*"),
+    ("COTTON_CORS_ORIGINS", "null"),
+    ("COTTON_CORS_ORIGINS", "https://*.example.com"),
+    ("COTTON_CORS_ORIGINS", "http://console.example.com"),
+    ("COTTON_CORS_ORIGINS", "https://console.example.com/"),
+    ("COTTON_CORS_ORIGINS", "https://a@console.example.com"),
+    ("COTTON_CORS_ORIGINS", "https://Console.example.com"),
+    ("COTTON_LIMIT_PULL", "60/minute"),
+    ("COTTON_LIMIT_PULL", "phone=60/minute"),
+    ("COTTON_LIMIT_PULL", "user=many/minute"),
+    ("COTTON_LIMIT_PULL", "user=0/minute"),
+    ("COTTON_LIMIT_PULL", "user=60/year"),
+    ("COTTON_LIMIT_PULL", "user=60/minute user=70/minute"),
+    ("COTTON_LIMIT_PULL", "user=60/minute;70/minute"),
+    ("COTTON_HEAVY_AT_ONCE", "0"),
 ]
 
 
@@ -43,6 +61,27 @@ def test_password_of_a_wrong_database_url_is_not_told(monkeypatch: pytest.Monkey
 
     assert "COTTON_DATABASE_URL" in str(wrong.value)
     assert "hunter2" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("url", ["http://:hunter2@cache", "unix:///hunter2", "hunter2"])
+def test_password_of_a_wrong_redis_url_is_not_told(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("COTTON_REDIS_URL", url)
+
+    with pytest.raises(WrongSetting) as wrong:
+        load_settings()
+
+    assert "COTTON_REDIS_URL" in str(wrong.value)
+    assert "hunter2" not in str(wrong.value)
+
+
+def test_limits_are_read_as_they_are_written() -> None:
+    rates = load_settings(limit_pull="user=60/minute;1000/hour  address=5/second").rates("pull")
+
+    assert {kind: [(rate.amount, rate.get_expiry()) for rate in listed] for kind, listed in rates.items()} == {
+        "user": [(60, 60), (1000, 3600)],
+        "address": [(5, 1)],
+    }
+    assert load_settings(limit_pull="none").rates("pull") == {}
 
 
 def test_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
