@@ -13,7 +13,8 @@ What is kept, besides what capture.py keeps:
 - `label`, a row per record and label, from a position to a position. `org` and `branch` have none: every record of a table
   carries them or none does, so the feed itself is their list;
 - `assignment`, which partner was which agent's, from a position to a position;
-- `org_clock.rights`, the newest position at which somebody's rights may have changed.
+- `org_clock.rights`, the newest position at which a user, role or grant changed, and `org_clock.assigned`, the same for the
+  assignments.
 """
 
 from __future__ import annotations
@@ -46,7 +47,6 @@ DECLARE
   -- A row's agent after and before; NULL where the table has none.
   agent text := CASE WHEN assignee IS NULL THEN 'NULL::text' ELSE 'n.' || quote_ident(assignee) END;
   was_agent text := CASE WHEN assignee IS NULL THEN 'NULL::text' ELSE 'o.' || quote_ident(assignee) END;
-  turn text;
   clock text;
   log text;
   follow text := '';
@@ -58,17 +58,18 @@ BEGIN
   INTO columns FROM pg_attribute a
   WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'org_id';
   payload := format('row_to_json((SELECT wire FROM (SELECT %s) AS wire))', columns);
-  turn := CASE WHEN turns_rights THEN 'true' WHEN assignee IS NULL THEN 'false' 
-    ELSE 'bool_or(agent IS DISTINCT FROM was_agent)' END;
 
   -- `changed` has the rows; its organisations' clocks give them positions, counted down from `top`.
   clock := format($$
-    tally AS MATERIALIZED (SELECT org_id, count(*) AS moves, (%2$s)::integer::bigint AS turns FROM changed GROUP BY org_id),
+    tally AS MATERIALIZED (
+      SELECT org_id, count(*) AS moves, %2$L::boolean::integer AS turns, bool_or(agent IS DISTINCT FROM was_agent)::integer AS hands
+      FROM changed GROUP BY org_id),
     clock AS MATERIALIZED (
-      INSERT INTO %1$I.org_clock AS c (org_id, seq, rights) SELECT org_id, moves, turns FROM tally ORDER BY org_id
-      ON CONFLICT (org_id) DO UPDATE SET seq = c.seq + excluded.seq, rights =
-        CASE WHEN excluded.rights > 0 THEN (c.epoch::bigint << 40) + c.seq + excluded.seq ELSE c.rights END
-      RETURNING c.org_id, (c.epoch::bigint << 40) + c.seq AS top)$$, home, turn);
+      INSERT INTO %1$I.org_clock AS c (org_id, seq, rights, assigned) SELECT org_id, moves, turns, hands FROM tally ORDER BY org_id
+      ON CONFLICT (org_id) DO UPDATE SET seq = c.seq + excluded.seq,
+        rights = CASE WHEN excluded.rights > 0 THEN (c.epoch::bigint << 40) + c.seq + excluded.seq ELSE c.rights END,
+        assigned = CASE WHEN excluded.assigned > 0 THEN (c.epoch::bigint << 40) + c.seq + excluded.seq ELSE c.assigned END
+      RETURNING c.org_id, (c.epoch::bigint << 40) + c.seq AS top)$$, home, turns_rights);
   log := format($$
     INSERT INTO %1$I.event (org_id, position, previous, entity, record_id, op, new, actor, session, push, at)
     SELECT org_id, position, previous, %2$L, id, %%L, %%s, coalesce(doer ->> 0, actor), coalesce(doer ->> 1, session),

@@ -23,7 +23,9 @@ depends_on = None
 
 TABLES = """
 ALTER TABLE org_clock ADD COLUMN rights bigint NOT NULL DEFAULT 0;
-COMMENT ON COLUMN org_clock.rights IS 'The newest position at which somebody''s rights may have changed: users, roles, grants, assignments.';
+ALTER TABLE org_clock ADD COLUMN assigned bigint NOT NULL DEFAULT 0;
+COMMENT ON COLUMN org_clock.rights IS 'The newest position at which a user, a role or a grant changed.';
+COMMENT ON COLUMN org_clock.assigned IS 'The newest position at which a partner was assigned to an agent, or taken from one.';
 
 ALTER TABLE feed ADD COLUMN scopes text[] NOT NULL DEFAULT '{}';
 ALTER TABLE feed ADD COLUMN past text[] NOT NULL DEFAULT '{}';
@@ -239,7 +241,7 @@ def upgrade() -> None:
         run_script(_label_what_is_there(one))
     run_script(
         "UPDATE org_clock SET seq = seq + 1, floor = (epoch::bigint << 40) + seq + 1,"
-        " rights = (epoch::bigint << 40) + seq + 1"
+        " rights = (epoch::bigint << 40) + seq + 1, assigned = (epoch::bigint << 40) + seq + 1"
     )
 
 
@@ -279,5 +281,5 @@ def downgrade() -> None:
         " WHERE f.org_id = n.org_id AND f.entity = 'sync_issues' AND f.id = n.id;"
         " UPDATE org_clock SET seq = seq + 1, floor = (epoch::bigint << 40) + seq + 1;"
         " ALTER TABLE feed DROP COLUMN scopes, DROP COLUMN past, DROP COLUMN relabelled;"
-        " ALTER TABLE org_clock DROP COLUMN rights"
+        " ALTER TABLE org_clock DROP COLUMN rights, DROP COLUMN assigned"
     )

@@ -31,14 +31,16 @@ from typing import Final
 from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.values import Row
 from sync_server.engine.draft import Draft, Submission
+from sync_server.engine.entitlements import agents_in
 from sync_server.engine.follow import follow
 from sync_server.engine.holders import find_doubles, find_uses
 from sync_server.engine.holding import hold, lock
 from sync_server.engine.judge import judge_groups
 from sync_server.engine.world import LoadedWorld, lock_targets
 from sync_server.store import rows
+from sync_server.store.clock import Rights
 from sync_server.store.database import Connection
-from sync_server.store.holds import hold_rights
+from sync_server.store.holds import hold_rights, lost_since
 from sync_server.store.unit_of_work import Outdated, attribute
 
 INDIA: Final = timezone(timedelta(hours=5, minutes=30), "IST")
@@ -50,7 +52,7 @@ async def apply(
     org_id: str,
     submissions: Sequence[Submission],
     *,
-    rights: int,
+    rights: Rights,
     must_resolve: Callable[[Draft], bool] = lambda _: False,
 ) -> Sequence[Sequence[Draft]]:
     """Apply submissions inside the caller's transaction; give each one's drafts with their verdicts, in its order.
@@ -72,10 +74,25 @@ async def apply(
     judge_groups(drafts, world, going_too)
     consequences = follow(drafts, world)
     writing = [draft for draft in (*drafts, *consequences) if draft.writes]
-    if writing and await hold_rights(connection, org_id) != rights:
+    if writing and await _rights_changed(connection, org_id, submissions, rights):
         raise Outdated
     await _write(connection, org_id, now, writing)
     return together
+
+
+async def _rights_changed(
+    connection: Connection, org_id: str, submissions: Sequence[Submission], rights: Rights
+) -> bool:
+    """Say whether what the submissions were entitled to under `rights` may be less now; then hold the clock."""
+    now = await hold_rights(connection, org_id)
+    if now.given != rights.given:
+        return True
+    agents = {agent for one in submissions for agent in agents_in(one.entitled.holds)}
+    return (
+        now.assigned != rights.assigned
+        and bool(agents)
+        and await lost_since(connection, org_id, agents, rights.assigned)
+    )
 
 
 def _withheld(drafts: Sequence[Draft], must_resolve: Callable[[Draft], bool]) -> bool:

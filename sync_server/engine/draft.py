@@ -8,6 +8,7 @@ server's value (tests/unit/test_draft.py).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -55,6 +56,8 @@ class Submission:
 
     `holds_issues`: the replica can be told of refusals in its table sync_issues. `poison`: records that are refused
     unread, because they break us (quarantine.py). `entitled`: what the actor may do, read inside the unit of work.
+    `counter`: the number that the installation gives its pushes, `arrived` (time.monotonic) when it came: devices.py.
+    `settles`: there is nobody to resolve a clash, so the merge policies decide.
     """
 
     actor: Actor
@@ -65,6 +68,9 @@ class Submission:
     poison: frozenset[Key] = frozenset()
     entitled: Entitlements = field(default_factory=lambda: Entitlements({}))
     channel: Channel = Channel.PHONE
+    counter: int | None = None
+    arrived: float = field(default_factory=time.monotonic)
+    settles: bool = False
 
     def drafts(self) -> list[Draft]:
         return [Draft.poisoned(self, m) if m.key in self.poison else Draft.read(self, m) for m in self.mutations]

@@ -74,11 +74,16 @@ class RightsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwritten:
+    """What the user holds is not what `hold` says: it must be written down first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Regranted:
     """What the user holds changed since the cursor: more than the records that moved is to be looked at."""
 
 
-Attempt: TypeAlias = Delta | TooMuch | RightsChanged | Regranted
+Attempt: TypeAlias = Delta | TooMuch | RightsChanged | Unwritten | Regranted
 
 Gazes: TypeAlias = Mapping[str, Gaze]
 """Table -> how much of it the user sees, and saw."""
@@ -92,7 +97,7 @@ async def pull_delta(database: Database, standings: Standings, actor: Actor, req
     """
     for _ in range(ATTEMPTS_MAX):
         async with database.acquire() as connection:
-            attempt = await _everyday(database, connection, standings, actor, request)
+            attempt = await _everyday(connection, standings, actor, request)
         if isinstance(attempt, Regranted):
             async with database.snapshot() as connection:
                 attempt = await _regranted(connection, standings, actor, request)
@@ -101,16 +106,16 @@ async def pull_delta(database: Database, standings: Standings, actor: Actor, req
                 return attempt
             case TooMuch():
                 return None
+            case Unwritten():  # without a connection in hand: whoever waits for a second one may wait for ever
+                await standings.write_down(database, actor)
     raise Busy
 
 
-async def _everyday(
-    database: Database, connection: Connection, standings: Standings, actor: Actor, request: PullRequest
-) -> Attempt:
+async def _everyday(connection: Connection, standings: Standings, actor: Actor, request: PullRequest) -> Attempt:
     clock, way = await orient(connection, actor.org_id, request.cursor)
-    standing = await standings.settle(database, connection, actor, clock.rights)
-    if standing.rights != clock.rights:
-        return RightsChanged()
+    standing = await standings.settle(connection, actor, clock.rights)
+    if standing is None:
+        return Unwritten()
     cursor = request.cursor
     if way is not Course.INCREMENTAL or request.migrates or cursor is None:
         return TooMuch()

@@ -14,9 +14,10 @@ Reads like the protocol (DESIGN.md §5):
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -25,6 +26,7 @@ from conflict.mutation import Mutation, Operation
 from erp_core.values import Plain
 from sync_server.engine.apply import apply
 from sync_server.engine.cursor import FromTheFuture
+from sync_server.engine.devices import DeviceForked, DeviceWiping, SessionEnded, forked, turned_away
 from sync_server.engine.draft import Draft, Submission, Verdict
 from sync_server.engine.holding import DELETED_MEANWHILE
 from sync_server.engine.inbox import file_issues
@@ -32,22 +34,28 @@ from sync_server.engine.quarantine import POISON, find_poison
 from sync_server.engine.standing import Standings
 from sync_server.store import log
 from sync_server.store.actor import Actor
-from sync_server.store.clock import NEVER_TICKED, read_clock
+from sync_server.store.clock import NEVER_TICKED, Rights, read_clock
 from sync_server.store.database import Connection, Database
-from sync_server.store.unit_of_work import unit_of_work
+from sync_server.store.unit_of_work import Busy, unit_of_work
 
 
 @dataclass(frozen=True, slots=True)
 class PushRequest:
-    """A change set at a cursor. `digest` names cursor and body; `holds_issues`: the client has the table sync_issues."""
+    """A change set at a cursor. `digest` names cursor and body; `holds_issues`: the client has the table sync_issues.
+
+    `counter`: the number that the installation gives its pushes, if it does; `arrived`: when it came (time.monotonic).
+    """
 
     cursor: int | None
     mutations: Sequence[Mutation]
     digest: bytes
     holds_issues: bool
+    counter: int | None = None
+    arrived: float = field(default_factory=time.monotonic)
 
     def submission(self, actor: Actor) -> Submission:
-        return Submission(actor, self.cursor or 0, self.digest, self.mutations, self.holds_issues)
+        said = (self.cursor or 0, self.digest, self.mutations, self.holds_issues)
+        return Submission(actor, *said, counter=self.counter, arrived=self.arrived)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +82,43 @@ class Conflict(Exception):
         self.clashes = clashes
 
 
-Answer: TypeAlias = PushAnswer | Conflict | FromTheFuture
+Answer: TypeAlias = PushAnswer | Conflict | FromTheFuture | SessionEnded | DeviceWiping | DeviceForked | Busy
 """What becomes of a push that shares a transaction: its answer, or what its caller is to raise."""
 
 
 async def push(database: Database, standings: Standings, actor: Actor, request: PushRequest) -> PushAnswer:
     """Apply a push in a transaction of its own.
 
-    Raises `Conflict`, `cursor.FromTheFuture`, `unit_of_work.Busy`; then nothing was applied.
+    Raises `Conflict`, `cursor.FromTheFuture`, `unit_of_work.Busy`, and of devices.py `SessionEnded`, `DeviceWiping` and
+    `DeviceForked`; then nothing was applied.
     """
-    submission = request.submission(actor)
+    return await push_alone(database, standings, request.submission(actor))
+
+
+async def _nothing_first(_connection: Connection) -> None:
+    pass
+
+
+async def push_alone(
+    database: Database,
+    standings: Standings,
+    submission: Submission,
+    *,
+    first: Callable[[Connection], Awaitable[None]] = _nothing_first,
+) -> PushAnswer:
+    """Apply a submission in a transaction of its own, after `first` in the same one; raises as `push`, and what that raises."""
+    org_id = submission.actor.org_id
 
     async def work(connection: Connection) -> Answer:
-        return (await push_together(connection, standings, actor.org_id, [submission]))[0]
+        await first(connection)
+        return (await push_together(connection, standings, org_id, [submission]))[0]
 
     async def careful_work(connection: Connection) -> Answer:
-        rights = (await read_clock(connection, actor.org_id)).rights
+        await first(connection)
+        rights = (await read_clock(connection, org_id)).rights
         (entitled,) = await _entitled(connection, standings, [submission], rights)
         careful = replace(submission, poison=await find_poison(connection, entitled, rights))
-        return (await push_together(connection, standings, actor.org_id, [careful]))[0]
+        return (await push_together(connection, standings, org_id, [careful]))[0]
 
     try:
         answer = await unit_of_work(database, work)
@@ -109,8 +135,18 @@ async def push_together(
     """Apply pushes of one organisation inside the caller's transaction; answer each, in their order.
 
     No record may be in two of them. Of a push that is answered with an exception nothing is applied.
-    Cost: as `apply`, and three statements; one more for each push that keeps something back.
+    Cost: as `apply`, and four statements; one more for each push that keeps something back.
     """
+    away = await turned_away(connection, org_id, submissions)
+    admitted = [one for one in submissions if one not in away]
+    answered = await _push_admitted(connection, standings, org_id, admitted) if admitted else []
+    answers: dict[Submission, Answer] = {**away, **dict(zip(admitted, answered, strict=True))}
+    return [answers[one] for one in submissions]
+
+
+async def _push_admitted(
+    connection: Connection, standings: Standings, org_id: str, submissions: Sequence[Submission]
+) -> Sequence[Answer]:
     claims = await log.claim_receipts(connection, org_id, [_receipt(one) for one in submissions])
     clock = NEVER_TICKED.position if claims.position is None else claims.position
     submissions = await _entitled(connection, standings, submissions, claims.rights)
@@ -123,6 +159,8 @@ async def push_together(
             answers[one] = FromTheFuture()  # believed, it would hide every clash
         else:
             fresh.append(one)
+    answers |= await forked(connection, org_id, fresh)
+    fresh = [one for one in fresh if one not in answers]
     drafts = dict(zip(fresh, await _apply(connection, org_id, fresh, claims.rights), strict=True))
     answers |= {one: _answer(one, drafts[one]) for one in fresh}
     await _settle(connection, org_id, drafts, answers)
@@ -130,13 +168,13 @@ async def push_together(
 
 
 async def _apply(
-    connection: Connection, org_id: str, fresh: Sequence[Submission], rights: int
+    connection: Connection, org_id: str, fresh: Sequence[Submission], rights: Rights
 ) -> Sequence[Sequence[Draft]]:
     return await apply(connection, org_id, fresh, rights=rights, must_resolve=_must_resolve)
 
 
 async def _entitled(
-    connection: Connection, standings: Standings, submissions: Sequence[Submission], rights: int
+    connection: Connection, standings: Standings, submissions: Sequence[Submission], rights: Rights
 ) -> Sequence[Submission]:
     """Give the submissions with what their actors may do now. Cost: nothing for those whose standing is remembered."""
     standing = {one.actor: await standings.read(connection, one.actor, rights) for one in submissions}
@@ -196,7 +234,7 @@ def _corrections(drafts: Iterable[Draft]) -> list[log.Correction]:
 
 def _must_resolve(draft: Draft) -> bool:
     """Say whether the phone must resolve a draft that was merged, not judged. A created record never is one (push rule 2)."""
-    if draft.mutation.operation is not Operation.UPDATED:
+    if draft.mutation.operation is not Operation.UPDATED or draft.origin.settles:
         return False
     if _refused(draft):  # the record was deleted (push rule 3)
         return not draft.origin.holds_issues and draft.faults[0].code == DELETED_MEANWHILE

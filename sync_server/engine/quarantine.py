@@ -22,6 +22,7 @@ import structlog
 from conflict.mutation import Key
 from sync_server.engine.apply import apply
 from sync_server.engine.draft import Submission
+from sync_server.store.clock import Rights
 from sync_server.store.database import Connection
 from sync_server.store.unit_of_work import trial
 
@@ -41,7 +42,7 @@ connections and time limits, which are nobody's fault."""
 log = structlog.get_logger(__name__)
 
 
-async def find_poison(connection: Connection, submission: Submission, rights: int) -> frozenset[Key]:
+async def find_poison(connection: Connection, submission: Submission, rights: Rights) -> frozenset[Key]:
     """Try each mutation alone and undo it; name the records that fail. Cost: a few statements per mutation.
 
     `rights`: the clock's, under which the submission was entitled.

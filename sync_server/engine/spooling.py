@@ -79,7 +79,10 @@ async def _spool(
     """
     async with database.acquire() as connection:
         clock, _ = await orient(connection, actor.org_id, request.cursor)
-        standing = await standings.settle(database, connection, actor, clock.rights)
+        standing = await standings.settle(connection, actor, clock.rights)
+    if standing is None:
+        await standings.write_down(database, actor)
+        return None
     planned: asyncio.Future[Spooled | None] = asyncio.get_running_loop().create_future()
 
     def ended(filling: asyncio.Task[None]) -> None:

@@ -24,6 +24,7 @@ from sync_server.engine.entitlements import Entitlements, Holds, agents_in, enti
 from sync_server.engine.showing import Gaze
 from sync_server.store import holds as store
 from sync_server.store.actor import Actor
+from sync_server.store.clock import Rights
 from sync_server.store.database import Connection, Database
 from sync_server.store.feed import Asked
 from sync_server.store.unit_of_work import unit_of_work
@@ -42,15 +43,18 @@ class Standing:
 
     entitled: Entitlements
     given: Holds
-    rights: int
+    rights: Rights
     since: int | None = None
     gazes: dict[tuple[str, ...], Mapping[str, Gaze]] = field(default_factory=dict)
     asked: dict[tuple[str, ...], Asked] = field(default_factory=dict)
 
-    def counts(self, rights: int) -> bool:
-        """Say whether it still holds under a clock with these `rights`."""
+    def counts(self, rights: Rights) -> bool:
+        """Say whether it still holds under a clock with these `rights`; assignments concern who holds an agent's scope."""
         until = self.entitled.until
-        return self.rights == rights and (until is None or datetime.now(UTC) < until)
+        same = self.rights.given == rights.given and (
+            self.rights.assigned == rights.assigned or not agents_in(self.given)
+        )
+        return same and (until is None or datetime.now(UTC) < until)
 
 
 class Standings:
@@ -60,7 +64,7 @@ class Standings:
         self._most = most
         self._known: OrderedDict[tuple[str, str], Standing] = OrderedDict()
 
-    def known(self, actor: Actor, rights: int) -> Standing | None:
+    def known(self, actor: Actor, rights: Rights) -> Standing | None:
         """Give what is remembered of a user, if it counts under `rights`."""
         key = (actor.org_id, actor.user_id)
         standing = self._known.get(key)
@@ -69,7 +73,7 @@ class Standings:
         self._known.move_to_end(key)
         return standing
 
-    async def read(self, connection: Connection, actor: Actor, rights: int) -> Standing:
+    async def read(self, connection: Connection, actor: Actor, rights: Rights) -> Standing:
         """Give what a user is entitled to. Cost: nothing if it is remembered, else two statements.
 
         Whoever acts on it makes sure at the end that the clock's rights are still `rights`.
@@ -80,20 +84,37 @@ class Standings:
             self._remember(actor, standing)
         return standing
 
-    async def settle(self, database: Database, connection: Connection, actor: Actor, rights: int) -> Standing:
-        """Give what a user is entitled to, written down, so that a pull can be answered under it.
+    async def settle(self, connection: Connection, actor: Actor, rights: Rights) -> Standing | None:
+        """Give what a user is entitled to, if it is written down, so that a pull can be answered under it.
 
-        Where it was not, it is now, at a new position: the standing then counts under a newer clock.
+        None: it is not; have it written (`write_down`) without holding a connection, and begin anew.
         """
         standing = await self.read(connection, actor, rights)
         if standing.since is None:
             if await store.read_holds(connection, actor.org_id, actor.user_id) != standing.given:
-                standing = await _write_down(database, actor)
+                return None
             agents = agents_in(standing.given)
             changed = await store.read_last_change(connection, actor.org_id, actor.user_id, agents)
             standing = replace(standing, since=changed)
             self._remember(actor, standing)
         return standing
+
+    async def write_down(self, database: Database, actor: Actor) -> None:
+        """Take a position and write the difference between what is held and what `hold` says, under the clock's lock.
+
+        Another device of the user may have been faster; then the position was taken for nothing.
+        """
+
+        async def work(connection: Connection) -> None:
+            position = await store.take_position(connection, actor.org_id)
+            grants = await store.read_grants(connection, actor.org_id, actor.user_id)
+            given, _ = entitle(grants, actor.user_id, datetime.now(UTC))
+            held = await store.read_holds(connection, actor.org_id, actor.user_id)
+            ended = [scope for scope, codes in held.items() if given.get(scope) != codes]
+            begun = {scope: codes for scope, codes in given.items() if held.get(scope) != codes}
+            await store.write_holds(connection, actor.org_id, actor.user_id, position, ended=ended, begun=begun)
+
+        await unit_of_work(database, work)
 
     def _remember(self, actor: Actor, standing: Standing) -> None:
         self._known[actor.org_id, actor.user_id] = standing
@@ -109,26 +130,8 @@ async def held_at(connection: Connection, actor: Actor, position: int) -> Holds:
     return with_assignments(given, assigned)
 
 
-async def _work_out(connection: Connection, actor: Actor, rights: int) -> Standing:
+async def _work_out(connection: Connection, actor: Actor, rights: Rights) -> Standing:
     grants = await store.read_grants(connection, actor.org_id, actor.user_id)
     given, until = entitle(grants, actor.user_id, datetime.now(UTC))
     assigned = await store.read_assignments(connection, actor.org_id, agents_in(given))
     return Standing(Entitlements(with_assignments(given, assigned), until), given, rights)
-
-
-async def _write_down(database: Database, actor: Actor) -> Standing:
-    """Take a position and write the difference between what is held and what `hold` says, under the clock's lock.
-
-    Another device of the user may have been faster; then the position was taken for nothing.
-    """
-
-    async def work(connection: Connection) -> Standing:
-        position = await store.take_position(connection, actor.org_id)
-        standing = await _work_out(connection, actor, position)
-        held = await store.read_holds(connection, actor.org_id, actor.user_id)
-        ended = [scope for scope, codes in held.items() if standing.given.get(scope) != codes]
-        begun = {scope: codes for scope, codes in standing.given.items() if held.get(scope) != codes}
-        await store.write_holds(connection, actor.org_id, actor.user_id, position, ended=ended, begun=begun)
-        return standing
-
-    return await unit_of_work(database, work)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from sync_server.store.database import Connection
 
@@ -16,15 +17,26 @@ SEQ_BITS = 40
 """A position is epoch · 2^40 + seq: 10^12 changes and 8 191 epochs fit below 2^53, where a JavaScript number is exact."""
 
 
+class Rights(NamedTuple):
+    """The newest positions at which somebody's rights may have changed: `given`, a user, role or grant did; `assigned`, a
+    partner's agent."""
+
+    given: int = 0
+    assigned: int = 0
+
+
+UNTURNED: Final = Rights()
+"""Of an organisation in which nobody was ever given anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The newest position given, the floor below which tombstones are gone, and the newest position at which somebody's
-    rights may have changed."""
+    """The newest position given, the floor below which tombstones are gone, and when rights changed last."""
 
     epoch: int
     seq: int
     floor: int
-    rights: int = 0
+    rights: Rights = UNTURNED
 
     @property
     def position(self) -> int:
@@ -37,8 +49,10 @@ NEVER_TICKED = Clock(epoch=2, seq=0, floor=0)
 
 async def read_clock(connection: Connection, org_id: str) -> Clock:
     """Read the clock of `org_id`. Cost: one look-up by primary key."""
-    row = await connection.fetchrow("SELECT epoch, seq, floor, rights FROM org_clock WHERE org_id = $1", org_id)
-    return NEVER_TICKED if row is None else Clock(*row)
+    row = await connection.fetchrow(
+        "SELECT epoch, seq, floor, rights, assigned FROM org_clock WHERE org_id = $1", org_id
+    )
+    return NEVER_TICKED if row is None else Clock(row[0], row[1], row[2], Rights(row[3], row[4]))
 
 
 async def read_forks(connection: Connection, org_id: str) -> Sequence[tuple[int, int]]:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sync_server.store.clock import SEQ_BITS, Clock
+from sync_server.store.clock import SEQ_BITS, Clock, Rights
 from sync_server.store.database import Connection
 
 Key: TypeAlias = tuple[str, str]
@@ -71,7 +71,7 @@ _LABELS: Final = (
 _CORRECTIONS: Final = f"""
 SELECT c.entity, c.record_id, f.payload::text, {_LABELS.format(entity="c.entity")},
   coalesce(f.created_position, 0), coalesce(f.relabelled, 0), f.author, bool_or(c.revive),
-  k.epoch, k.seq, k.floor, k.rights
+  k.epoch, k.seq, k.floor, k.rights, k.assigned
 FROM org_clock k
 JOIN correction c ON c.org_id = k.org_id
 LEFT JOIN LATERAL (
@@ -80,16 +80,16 @@ LEFT JOIN LATERAL (
 WHERE k.org_id = $1 AND c.user_id = $2 AND c.entity = ANY($3) AND c.position > $4
   AND c.position <= (k.epoch::bigint << {SEQ_BITS}) + k.seq
 GROUP BY c.entity, c.record_id, f.payload::text, f.scopes, f.past, f.created_position, f.relabelled, f.author,
-  k.epoch, k.seq, k.floor, k.rights
+  k.epoch, k.seq, k.floor, k.rights, k.assigned
 """
 
 _DELTA: Final = f"""
 SELECT NULL AS entity, NULL, NULL, NULL::text[], NULL::text[], 0::bigint, 0::bigint, NULL, NULL::boolean,
-  k.epoch, k.seq, k.floor, k.rights
+  k.epoch, k.seq, k.floor, k.rights, k.assigned
 FROM org_clock k WHERE k.org_id = $1
 UNION ALL
 SELECT f.entity, f.id, f.payload::text, {_LABELS.format(entity="f.entity")},
-  f.created_position, f.relabelled, f.author, NULL, 0, 0, 0, 0
+  f.created_position, f.relabelled, f.author, NULL, 0, 0, 0, 0, 0
 FROM feed f WHERE f.org_id = $1 AND f.entity = ANY($3) AND f.position > $4 AND f.position > 0
   AND (f.entity = ANY($5) OR f.scopes && $6 OR f.past && $6)
 UNION ALL ({_CORRECTIONS})
@@ -107,7 +107,7 @@ async def read_delta(
     rows = await connection.fetch(
         _DELTA, reader.org_id, reader.user_id, asked.tables, after, asked.whole, list(asked.scopes)
     )
-    (clock,) = (Clock(*row[9:]) for row in rows if row["entity"] is None)
+    (clock,) = (Clock(row[9], row[10], row[11], Rights(row[12], row[13])) for row in rows if row["entity"] is None)
     moved = {(row[0], row[1]): Candidate(*row[:9]) for row in rows if row["entity"] is not None}
     return clock, moved.values()
 

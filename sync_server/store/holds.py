@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sync_server.store.clock import SEQ_BITS
+from sync_server.store.clock import SEQ_BITS, Rights
 from sync_server.store.database import Connection
 
 
@@ -123,10 +123,21 @@ async def write_holds(
     )
 
 
-async def hold_rights(connection: Connection, org_id: str) -> int:
-    """Give the newest position at which somebody's rights may have changed, and let it stand until the transaction ends.
+async def hold_rights(connection: Connection, org_id: str) -> Rights:
+    """Say when somebody's rights may have changed last, and let it stand until the transaction ends.
 
     It holds the clock: whoever changes rights after this commits after us. Cost: one look-up by primary key.
     """
-    rights: int | None = await connection.fetchval("SELECT rights FROM org_clock WHERE org_id = $1 FOR UPDATE", org_id)
-    return rights or 0
+    row = await connection.fetchrow("SELECT rights, assigned FROM org_clock WHERE org_id = $1 FOR UPDATE", org_id)
+    return Rights() if row is None else Rights(*row)
+
+
+async def lost_since(connection: Connection, org_id: str, agents: Collection[str], position: int) -> bool:
+    """Say whether a partner was taken from one of `agents` after `position`. Cost: an index range per agent."""
+    lost: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM assignment WHERE org_id = $1 AND agent_id = ANY($2) AND until > $3)",
+        org_id,
+        list(agents),
+        position,
+    )
+    return lost

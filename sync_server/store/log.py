@@ -17,6 +17,7 @@ import orjson
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Entity
 from erp_core.values import Choice, Flag, Plain, Reference, Row, Text, Value, ValueType, Words
+from sync_server.store.clock import UNTURNED, Rights
 from sync_server.store.database import Connection
 
 Key: TypeAlias = tuple[str, str]
@@ -176,11 +177,11 @@ Receipt: TypeAlias = tuple[str, bytes]
 @dataclass(frozen=True, slots=True)
 class Claims:
     """`earlier`: the answers that repeated pushes got the first time; `position`: the clock, None before any change;
-    `rights`: the newest position at which somebody's rights may have changed."""
+    `rights`: when somebody's rights may have changed last."""
 
     earlier: Mapping[Receipt, Mapping[str, Sequence[str]]]
     position: int | None
-    rights: int = 0
+    rights: Rights = UNTURNED
 
 
 async def claim_receipts(connection: Connection, org_id: str, receipts: Sequence[Receipt]) -> Claims:
@@ -195,14 +196,15 @@ async def claim_receipts(connection: Connection, org_id: str, receipts: Sequence
         " SELECT $1, t.user_id, t.digest, '{}' FROM unnest($2::text[], $3::bytea[]) AS t(user_id, digest)"
         " ORDER BY t.digest ON CONFLICT DO NOTHING RETURNING user_id, digest,"
         " (SELECT (k.epoch::bigint << 40) + k.seq FROM org_clock k WHERE k.org_id = $1) AS position,"
-        " (SELECT k.rights FROM org_clock k WHERE k.org_id = $1) AS rights",
+        " (SELECT k.rights FROM org_clock k WHERE k.org_id = $1) AS rights,"
+        " (SELECT k.assigned FROM org_clock k WHERE k.org_id = $1) AS assigned",
         org_id,
         users,
         digests,
     )
     repeated = set(receipts) - {(row["user_id"], row["digest"]) for row in claimed}
     position = claimed[0]["position"] if claimed else None
-    rights = (claimed[0]["rights"] or 0) if claimed else 0
+    rights = Rights(claimed[0]["rights"] or 0, claimed[0]["assigned"] or 0) if claimed else UNTURNED
     if not repeated:
         return Claims({}, position, rights)
     found = await connection.fetch(

@@ -30,7 +30,6 @@ from sync_server.identity.people import add_user
 from sync_server.operate.migrations import migrate_up
 from sync_server.operate.postgres import Cluster
 from sync_server.store.actor import Actor
-from sync_server.store.clock import read_clock
 from sync_server.store.database import Database
 from tests.bench.lean import LeanClient, request
 from tests.harness.servers import ServerProcess, free_port
@@ -267,9 +266,7 @@ async def _settle_holds(url: str) -> None:
     """Write down what everybody holds, as the first pull would, so that none of those that are measured is a first one."""
     database = await Database.open(url)
     for org in (ORG, SMALL, LARGE):
-        async with database.acquire() as connection:
-            rights = (await read_clock(connection, org)).rights
-            await Standings().settle(database, connection, Actor(org, org, "filling"), rights)
+        await Standings().write_down(database, Actor(org, org, "filling"))
     await database.close()
 
 

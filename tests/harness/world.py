@@ -116,7 +116,9 @@ class House:
         """Write down what a user holds now, as the first pull would."""
         async with self.database.acquire() as connection:
             rights = (await read_clock(connection, self.org_id)).rights
-            await self.standings.settle(self.database, connection, actor, rights)
+            written = await self.standings.settle(connection, actor, rights)
+        if written is None:
+            await self.standings.write_down(self.database, actor)
 
     async def employ(self, user: str, role: str | None = None, **place: Any) -> None:
         """Add a user if there is none, and with a role a grant; `place`: branch_id, partner_id or agent_id, valid_until…."""

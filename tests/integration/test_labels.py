@@ -201,7 +201,8 @@ async def test_rows_that_are_copied_in_are_labelled(house: House) -> None:
 
 async def test_rolled_back_moves_leave_no_trace(house: House) -> None:
     await house.run(TRADING)
-    count = "SELECT (SELECT count(*) FROM label), (SELECT count(*) FROM assignment), (SELECT rights FROM org_clock)"
+    turned = "(SELECT (rights, assigned)::text FROM org_clock)"
+    count = f"SELECT (SELECT count(*) FROM label), (SELECT count(*) FROM assignment), {turned}"
     before = await house.fetch(count)
 
     await house.run("BEGIN; UPDATE business_partners SET branch_id = 'b2', assigned_agent_id = 'agent1'; ROLLBACK")
@@ -264,41 +265,39 @@ NEW_PARTNER = "INSERT INTO business_partners (org_id, id, branch_id, legal_name,
 @pytest.mark.parametrize(
     ("statement", "turns"),
     [
-        ("INSERT INTO users (org_id, id, username, name) VALUES ('org_a', 'new', 'new', 'New')", True),
-        ("UPDATE users SET is_active = false WHERE id = 'agent1'", True),
-        ("UPDATE roles SET codes = '{desk.read}' WHERE id = 'everything'", True),
-        ("INSERT INTO grants (org_id, id, user_id, role_id) VALUES ('org_a', 'g', 'agent1', 'agent')", True),
-        ("UPDATE grants SET valid_until = now() WHERE user_id = 'agent1'", True),
-        ("DELETE FROM grants WHERE user_id = 'agent1'", True),
-        ("DELETE FROM users WHERE id = 'agent1'", True),
-        ("UPDATE business_partners SET assigned_agent_id = 'agent2' WHERE id = 'buyer'", True),
-        ("UPDATE business_partners SET assigned_agent_id = 'agent2'", True),
-        ("DELETE FROM business_partners WHERE id = 'second'", True),
-        (f"{NEW_PARTNER} VALUES ('org_a', 'n', 'b1', 'N', 'agent1')", True),
-        (f"{NEW_PARTNER} VALUES ('org_a', 'n', 'b1', 'N', NULL)", False),
-        ("UPDATE business_partners SET branch_id = 'b2'", False),
-        ("UPDATE users SET name = name", False),
-        ("DELETE FROM business_partners WHERE id = 'lorries'", False),
-        ("UPDATE trades SET buyer_id = 'second'", False),
-        ("UPDATE branches SET name = 'Other'", False),
-        ("DELETE FROM grants WHERE id = 'no such grant'", False),
+        ("INSERT INTO users (org_id, id, username, name) VALUES ('org_a', 'new', 'new', 'New')", "rights"),
+        ("UPDATE users SET is_active = false WHERE id = 'agent1'", "rights"),
+        ("UPDATE roles SET codes = '{desk.read}' WHERE id = 'everything'", "rights"),
+        ("INSERT INTO grants (org_id, id, user_id, role_id) VALUES ('org_a', 'g', 'agent1', 'agent')", "rights"),
+        ("UPDATE grants SET valid_until = now() WHERE user_id = 'agent1'", "rights"),
+        ("DELETE FROM grants WHERE user_id = 'agent1'", "rights"),
+        ("DELETE FROM users WHERE id = 'agent1'", "rights"),
+        ("UPDATE business_partners SET assigned_agent_id = 'agent2' WHERE id = 'buyer'", "assigned"),
+        ("UPDATE business_partners SET assigned_agent_id = 'agent2'", "assigned"),
+        ("DELETE FROM business_partners WHERE id = 'second'", "assigned"),
+        (f"{NEW_PARTNER} VALUES ('org_a', 'n', 'b1', 'N', 'agent1')", "assigned"),
+        (f"{NEW_PARTNER} VALUES ('org_a', 'n', 'b1', 'N', NULL)", None),
+        ("UPDATE business_partners SET branch_id = 'b2'", None),
+        ("UPDATE users SET name = name", None),
+        ("DELETE FROM business_partners WHERE id = 'lorries'", None),
+        ("UPDATE trades SET buyer_id = 'second'", None),
+        ("UPDATE branches SET name = 'Other'", None),
+        ("DELETE FROM grants WHERE id = 'no such grant'", None),
     ],
 )
 async def test_rights_move_with_users_roles_grants_and_assignments_and_with_nothing_else(
-    house: House, statement: str, turns: bool
+    house: House, statement: str, turns: str | None
 ) -> None:
     await house.run(TRADING)
     await house.run("UPDATE dispatches SET transporter_id = NULL")
     await house.run("UPDATE business_partners SET assigned_agent_id = 'agent1' WHERE id = 'second'")
-    before = await house.one("SELECT rights FROM org_clock")
+    before = await house.fetch("SELECT rights, assigned FROM org_clock")
 
     await house.run(statement)
 
-    rights = await house.one("SELECT rights FROM org_clock")
-    if turns:
-        assert before < rights <= await house.clock()
-    else:
-        assert rights == before
+    (then,), (now,) = before, await house.fetch("SELECT rights, assigned FROM org_clock")
+    assert [name for name in ("rights", "assigned") if now[name] != then[name]] == ([turns] if turns else [])
+    assert all(then[name] <= now[name] <= await house.clock() for name in ("rights", "assigned"))
 
 
 # --- What is installed ------------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import pytest
 
 from sync_server.engine import apply as applying
 from sync_server.engine.push import Conflict
+from sync_server.store import holds
+from sync_server.store.clock import Rights
 from sync_server.store.database import Database
 from tests.harness.world import House, contact, lot, partner, trade
 
@@ -83,9 +85,9 @@ async def test_record_that_names_one_that_is_deleted_at_the_same_time_is_no_orph
 ) -> None:
     """Hole 30: the named one goes after the other was judged and before it is written."""
     await house.add_partners("p")
-    hold_rights, gone = applying.hold_rights, False
+    hold_rights, gone = holds.hold_rights, False
 
-    async def then(*arguments: Any) -> int:
+    async def then(*arguments: Any) -> Rights:
         nonlocal gone
         if not gone:  # once the clock is held nobody can delete any more
             gone = True

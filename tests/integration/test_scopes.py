@@ -162,7 +162,7 @@ async def test_reassigned_partner_takes_its_documents_along(house: House) -> Non
     await one.sync()
     await two.sync()
     documents = {"business_partners": {"p2"}, "partner_contacts": {"c2"}, "trades": {"t1"}}
-    nothing = {"business_partners": set(), "partner_contacts": set(), "trades": set()}
+    nothing: dict[str, set[str]] = {"business_partners": set(), "partner_contacts": set(), "trades": set()}
     assert (held(one), held(two)) == (documents, nothing)
 
     await house.run(assign.format("bharat"))

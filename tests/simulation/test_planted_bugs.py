@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from conflict.mutation import Mutation
 from sync_server.engine import draft as drafts
-from sync_server.engine import holding
+from sync_server.engine import holding, showing
 from sync_server.engine import pull as pulling
 from sync_server.operate.postgres import Cluster
 from sync_server.store import clock as clocks
@@ -37,12 +37,12 @@ def harbour(cluster: Cluster, tmp_path: Path) -> Iterator[Harbour]:
 
 def own_creations_come_as_created(patch: pytest.MonkeyPatch) -> None:
     """Hole 22: brings back what was deleted while the pull was under way."""
-    decide = pulling.decide
+    decide = showing.decide
     patch.setattr(pulling, "decide", lambda view, moved, *rest: decide(view, replace(moved, author=None), *rest))
 
 
 def deletions_are_not_told(patch: pytest.MonkeyPatch) -> None:
-    decide = pulling.decide
+    decide = showing.decide
     patch.setattr(
         pulling, "decide", lambda view, moved, *rest: None if moved.payload is None else decide(view, moved, *rest)
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from erp_core.catalogue import SYNCED
-from sync_server.engine.pull import Moved
+from sync_server.engine.showing import Moved
 from sync_server.wire.problems import Problem
 from sync_server.wire.pulling import (
     StreamedTable,
