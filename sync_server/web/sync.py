@@ -20,8 +20,8 @@ from sync_server.engine.spooling import Spooled, pieces, pull
 from sync_server.web import keys
 from sync_server.web.answers import send_json, stream_json
 from sync_server.web.bodies import read_body
-from sync_server.web.emptying import counter_of, digest_of, empty, impound, notice, refused
 from sync_server.web.caps import CAPS
+from sync_server.web.emptying import counter_of, digest_of, empty, impound, notice, refused
 from sync_server.wire import changes, pulling
 from sync_server.wire.problems import Problem
 from sync_server.wire.schema import schema_document
@@ -37,7 +37,8 @@ async def get_sync(request: web.Request) -> web.StreamResponse:
     wanted = PullRequest(asked.cursor, asked.tables, asked.new_tables, asked.new_columns)
     with refused(request):
         await check_cursor(app[keys.DATABASE], actor, asked.cursor)
-        answer = await pull(app[keys.DATABASE], app[keys.SPOOLS], app[keys.STANDINGS], actor, wanted)
+        async with app[CAPS].place(actor.org_id, needed=asked.cursor is None):
+            answer = await pull(app[keys.DATABASE], app[keys.SPOOLS], app[keys.STANDINGS], actor, wanted)
     if isinstance(answer, Spooled):
         return await stream_json(request, _stream(answer))
     return await send_json(request, pulling.write_delta(answer.cursor, answer.tables, answer.moved))
