@@ -175,7 +175,7 @@ def _within_credit(after: Row, before: Row | None, world: World) -> Iterator[Vio
             sentence,
             ("buyer_id", "bales", "price_per_candy"),
             needs=("desk.read",),
-            instead=f"This is more than is agreed with {buyer['legal_name']}; ask the office.",
+            instead="This is more than is agreed with the buyer; ask the office.",
         )
 
 

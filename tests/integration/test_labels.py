@@ -297,7 +297,8 @@ async def test_rights_move_with_users_roles_grants_and_assignments_and_with_noth
 
     (then,), (now,) = before, await house.fetch("SELECT rights, assigned FROM org_clock")
     assert [name for name in ("rights", "assigned") if now[name] != then[name]] == ([turns] if turns else [])
-    assert all(then[name] <= now[name] <= await house.clock() for name in ("rights", "assigned"))
+    clock = await house.clock()
+    assert all(then[name] <= now[name] <= clock for name in ("rights", "assigned"))
 
 
 # --- What is installed ------------------------------------------------------------------------------------------------
