@@ -43,6 +43,12 @@ SYNC = "/api/v1/sync"
 FILL_STEP = 10_000
 """Rows in one statement while filling."""
 
+COUNTED = {
+    f"COTTON_LIMIT_{bucket}": "user=9999999/minute device=9999999/minute address=9999999/minute organisation=9999999/minute"
+    for bucket in ("PULL", "PUSH")
+}
+"""Each request is counted, as in life, and none refused."""
+
 EPOCH_BITS = 40
 TOKEN_SECONDS = 600
 
@@ -156,6 +162,7 @@ async def world(sizes: Sizes) -> AsyncIterator[World]:
             "COTTON_DATABASE_URL": cluster.url(),
             "COTTON_ACCESS_TOKEN_SECONDS": str(TOKEN_SECONDS),
             "COTTON_REQUIRE_TOTP": "false",
+            **COUNTED,
         },
     )
     try:
