@@ -50,6 +50,7 @@ CREATE TABLE wipe (
   first_drain bigint,
   drained_at timestamptz,
   clears integer NOT NULL DEFAULT 0,
+  first_clear bigint,
   clear bigint,
   cleared_at timestamptz,
   pushed_since boolean NOT NULL DEFAULT false,
@@ -62,7 +63,7 @@ CREATE INDEX wipe_of_device ON wipe (org_id, device_id, ordered_at);
 COMMENT ON TABLE wipe IS 'One row per order to wipe a device: how far it has come, and when it was proven.';
 COMMENT ON COLUMN wipe.user_id IS 'Whose device it was when the wipe was ordered: what is on it is what this user could see.';
 COMMENT ON COLUMN wipe.held IS 'The cursor that the device came with first: what it holds is what its user saw there.';
-COMMENT ON COLUMN wipe.first_drain IS 'The position in the first answer that asked for nothing but what is unsent; drained_at: when the newest was given.';
+COMMENT ON COLUMN wipe.first_drain IS 'The position in the first answer that asked for nothing but what is unsent; first_clear: in the first that said that everything is gone.';
 COMMENT ON COLUMN wipe.clear IS 'The position in the newest answer that said that everything is gone. No other answer ever carries it, so who comes with it has applied that answer.';
 COMMENT ON COLUMN wipe.pushed_since IS 'Whether the device pushed anything since that answer: then it held something still.';
 
@@ -75,6 +76,7 @@ CREATE TABLE impounded (
   session_id text NOT NULL,
   born bigint NOT NULL,
   cursor bigint,
+  base bigint,
   digest bytea NOT NULL,
   body bytea NOT NULL,
   records text[] NOT NULL,
@@ -89,6 +91,7 @@ CREATE TABLE impounded (
 );
 CREATE INDEX impounded_of_wipe ON impounded (org_id, wipe_id);
 COMMENT ON TABLE impounded IS 'What a device pushed while it was being wiped, as it was sent; nothing of it is applied before somebody releases it.';
+COMMENT ON COLUMN impounded.base IS 'The cursor up to which the device had really been told: the positions in a wipe''s answers tell it nothing.';
 COMMENT ON COLUMN impounded.records IS 'What the push names, as table/id, as far as it could be read.';
 """
 

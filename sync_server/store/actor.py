@@ -13,7 +13,8 @@ from dataclasses import dataclass
 class Actor:
     """A user of an organisation in one authenticated session, on one device ("" where there is none).
 
-    `must_enrol`: the session may do nothing but set up a second factor.
+    `must_enrol`: the session may do nothing but set up a second factor. `born`: the position at which this user got this
+    installation; a cursor below it is another's. `wiping`: the device is to be emptied, and gets nothing any more.
     """
 
     org_id: str
@@ -21,3 +22,5 @@ class Actor:
     session_id: str
     device_id: str = ""
     must_enrol: bool = False
+    born: int = 0
+    wiping: bool = False

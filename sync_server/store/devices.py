@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sync_server.store.database import Connection
 
@@ -57,7 +58,8 @@ async def register(connection: Connection, org_id: str, user_id: str, claim: Cla
     """Make the installation `claim.id` the user's; in a transaction.
 
     What is the user's already stays as it was born. A wipe that was ordered stays ordered: whoever logs in, what is on the
-    device has to go. Cost: two or three statements; the organisation's clock only if the installation changes hands.
+    device has to go. Cost: two or three statements; two more, and the organisation's clock, only if
+    the installation changes hands.
     """
     await connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", f"{org_id}/{claim.id}", _ONE_LOGIN
@@ -70,9 +72,22 @@ async def register(connection: Connection, org_id: str, user_id: str, claim: Cla
     else:
         changed = held["user_id"] != user_id or held["state"] in ("revoked", "wiped")
     born = await connection.fetchval(_TICK, org_id) if changed else 0 if held is None else held["born"]
+    if held is not None and changed:
+        await _remember_holder(connection, org_id, claim.id, held, born)
     described = (claim.name, claim.platform, claim.app_version, claim.schema_version, claim.public_key)
     await connection.execute(_WRITE, org_id, claim.id, user_id, *described, trust_hash, born, changed)
     return Registered(born, changed)
+
+
+async def _remember_holder(connection: Connection, org_id: str, device_id: str, held: Any, until: int) -> None:
+    """Remember whose cursors those from before are; of an installation that was shut out nobody's are any good."""
+    if held["state"] in ("revoked", "wiped"):
+        await connection.execute("DELETE FROM device_past WHERE org_id = $1 AND device_id = $2", org_id, device_id)
+    else:
+        await connection.execute(
+            "INSERT INTO device_past (org_id, device_id, until, since, user_id) VALUES ($1, $2, $3, $4, $5)",
+            *(org_id, device_id, until, held["born"], held["user_id"]),
+        )
 
 
 _ONE_LOGIN = 0x6465766963

@@ -2,7 +2,7 @@
 
 Owns: the statements on `session`, and the one meaning of "live".
 Must not know: what a token looks like (`refreshes.py` has their hashes).
-Invariant: ended, expired, of an inactive user, or on a device that is not active: such a session is nowhere live
+Invariant: ended, expired, of an inactive user, or on a device that is revoked or wiped: such a session is nowhere live
 (tests/integration/test_sessions.py).
 """
 
@@ -21,9 +21,10 @@ _OF = """
 """
 LIVE = f"""{_OF}
   WHERE s.revoked_at IS NULL AND s.expires_at > now() AND u.is_active
-    AND (s.device_id IS NULL OR (d.state = 'active' AND d.user_id = s.user_id))
+    AND (s.device_id IS NULL OR (d.state IN ('active', 'wiping') AND d.user_id = s.user_id))
 """
-"""FROM and WHERE of the sessions s that are live, with their user u and device d."""
+"""FROM and WHERE of the sessions s that are live, with their user u and device d. One that is being wiped must still come to
+hear of it; what else it may do `wiping` says."""
 
 
 async def insert_session(
@@ -50,7 +51,8 @@ SessionKey = tuple[str, str]
 
 _LIVE_AMONG = f"""
 SELECT l.* FROM unnest($1::text[], $2::text[]) AS asked(org_id, id) CROSS JOIN LATERAL (
-  SELECT s.org_id, s.user_id, s.id, coalesce(s.device_id, '') AS device_id, s.must_enrol
+  SELECT s.org_id, s.user_id, s.id, coalesce(s.device_id, '') AS device_id, s.must_enrol,
+    coalesce(d.born, 0) AS born, d.state IS NOT DISTINCT FROM 'wiping' AS wiping
   {LIVE} AND s.org_id = asked.org_id AND s.id = asked.id OFFSET 0
 ) l
 """
@@ -62,19 +64,20 @@ async def live_among(connection: Connection, keys: Collection[SessionKey]) -> di
     return {(row["org_id"], row["id"]): Actor(*row) for row in rows}
 
 
-_ENDED_AMONG = f"""
-SELECT asked.id FROM unnest($2::text[]) AS asked(id)
-WHERE NOT EXISTS (SELECT {LIVE} AND s.org_id = $1 AND s.id = asked.id)
+_ADMITTED = f"""
+SELECT l.* FROM unnest($2::text[]) AS asked(id) CROSS JOIN LATERAL (
+  SELECT s.id, d.state IS NOT DISTINCT FROM 'wiping' AS wiping {LIVE} AND s.org_id = $1 AND s.id = asked.id OFFSET 0
+) l
 """
 
 
-async def ended_among(connection: Connection, org_id: str, session_ids: Collection[str]) -> frozenset[str]:
-    """Name those of `session_ids` that are not live, or not there. Cost: one statement, of look-ups by key.
+async def admitted(connection: Connection, org_id: str, session_ids: Collection[str]) -> dict[str, bool]:
+    """Give those of `session_ids` that live, each with whether its device is being wiped. Cost: one statement.
 
     In the transaction of a write it is the last word: whoever was shut out before is not let in by an older check.
     """
-    rows = await connection.fetch(_ENDED_AMONG, org_id, list(session_ids))
-    return frozenset(row["id"] for row in rows)
+    rows = await connection.fetch(_ADMITTED, org_id, list(session_ids))
+    return {row["id"]: row["wiping"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from aiohttp_jwt import JWTMiddleware
 from sync_server.identity.keyring import SigningKey
 from sync_server.identity.tokens import ALGORITHM, AUDIENCE, ISSUER, Tokens
 from sync_server.store.actor import Actor
+from sync_server.store.registry import state_behind
 from sync_server.web import keys
 from sync_server.wire.problems import Problem
 
@@ -47,6 +48,12 @@ PUBLIC: Final = (
 
 ENROLLING: Final = frozenset({"/api/v1/auth/totp", "/api/v1/auth/totp/confirm", "/api/v1/auth/logout"})
 """What a session may do that must set up a second factor first."""
+
+EMPTYING: Final = frozenset({("GET", "/api/v1/sync"), ("POST", "/api/v1/sync"), ("POST", "/api/v1/auth/logout")})
+"""What a device may do that is being wiped: hear of it, and give what it has not sent (web/emptying.py)."""
+
+DEVICE: Final = "Cotton-Device"
+"""The installation that a request comes from, if it says so: a session is of one device only."""
 
 REMEMBERED_MAX: Final = 10_000
 """Tokens, 350 bytes each; with more devices at once the least recently seen are verified again."""
@@ -136,10 +143,21 @@ async def _in_a_live_session(request: web.Request, claimed: Actor) -> Actor:
     actor = await request.app[keys.SESSIONS].live(claimed)
     if actor is None:
         log.info("auth_refused", reason="session_ended", user=claimed.user_id, session=claimed.session_id)
-        raise Problem("session_ended")
+        raise Problem(await _why_ended(request, claimed))
+    if request.headers.get(DEVICE, actor.device_id) != actor.device_id:
+        raise Problem("device_mismatch")
+    if actor.wiping and (request.method, request.path) not in EMPTYING:
+        raise Problem("device_wiping")
     if actor.must_enrol and request.path not in ENROLLING:
         raise Problem("enrolment_needed")
     return actor
+
+
+async def _why_ended(request: web.Request, claimed: Actor) -> str:
+    """Name the refusal; an app that hears that its device was wiped need not ask for a login to keep what is gone."""
+    async with request.app[keys.DATABASE].acquire() as connection:
+        state = await state_behind(connection, claimed.org_id, claimed.session_id)
+    return "device_wiped" if state == "wiped" else "session_ended"
 
 
 class Verifiers:

@@ -135,6 +135,7 @@ _HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
     "refresh_refused": {"WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_grant"'},
     "second_factor_needed": {"WWW-Authenticate": 'Bearer realm="cotton-sync"'},
     "session_ended": {"WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_token"'},
+    "device_wiped": {"WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_token"'},
     "token_refused": {"WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_token"'},
     "token_expired": {
         "WWW-Authenticate": 'Bearer realm="cotton-sync", error="invalid_token", error_description="expired"'

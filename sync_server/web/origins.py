@@ -26,8 +26,8 @@ from sync_server.wire.problems import Problem
 
 METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
 REQUEST_HEADERS: Final = (
-    "Authorization, Content-Type, Content-Encoding, Cotton-Console, Cotton-Session, DPoP, Idempotency-Key, If-Match, "
-    "If-None-Match, X-Request-Id"
+    "Authorization, Content-Type, Content-Encoding, Cotton-App-Version, Cotton-Console, Cotton-Device, Cotton-Pending, "
+    "Cotton-Push-Counter, Cotton-Session, DPoP, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
 )
 EXPOSED: Final = "X-Request-Id, Retry-After, ETag, WWW-Authenticate"
 PREFLIGHT_SECONDS: Final = "7200"

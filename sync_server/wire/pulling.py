@@ -35,6 +35,7 @@ class PullParameters:
     tables: tuple[str, ...]
     new_tables: frozenset[str] = frozenset()
     new_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    schema_version: int | None = None
 
 
 def read_pull(query: Mapping[str, str]) -> PullParameters:
@@ -47,6 +48,7 @@ def read_pull(query: Mapping[str, str]) -> PullParameters:
         known,
         frozenset(table for table in migration[0] if table in known),
         {table: columns for table, columns in migration[1].items() if table in known},
+        version,
     )
 
 
@@ -143,6 +145,13 @@ def write_delta(timestamp: int, tables: Iterable[str], moved: Iterable[MovedReco
         for table, (created, updated, deleted) in lists.items()
     )
     return f'{{"changes":{{{shown}}},"timestamp":{timestamp}}}'.encode()
+
+
+def write_emptied(timestamp: int, tables: Iterable[str], gone: Mapping[str, Sequence[str]], *, replaces: bool) -> bytes:
+    """Write the answer of a pull that brings no record: only what is `gone`, table -> ids."""
+    changes = {table: {"created": [], "updated": [], "deleted": list(gone.get(table, ()))} for table in tables}
+    strategy = {"experimentalStrategy": "replacement"} if replaces else {}
+    return orjson.dumps({"changes": changes, "timestamp": timestamp, **strategy})
 
 
 def _shown(record: MovedRecord) -> str:

@@ -15,7 +15,7 @@ from sync_server.identity.watch import FRESH_SECONDS, SessionWatch
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
 from sync_server.store.security import list_happened
-from sync_server.store.sessions import SessionKey, ended_among, forget_ended, live_among
+from sync_server.store.sessions import SessionKey, admitted, forget_ended, live_among
 from tests.harness.people import ORG, OTHER, Client, logged_in, settle
 from tests.harness.postgres_proxy import PostgresProxy
 from tests.harness.servers import Server, serve_here
@@ -212,7 +212,7 @@ async def test_who_waits_and_leaves_takes_nobody_along() -> None:
     await watching.close()
 
 
-async def test_the_sessions_that_are_over_are_named_in_one_statement(people: Database, server: Server) -> None:
+async def test_the_sessions_that_are_not_over_are_named_in_one_statement(people: Database, server: Server) -> None:
     clients = [await logged_in(server, name) for name in ("asha", "bela", "mina", "rekha", "ravi")]
     asha, bela, mina, rekha, ravi = (client.grant["session_id"] for client in clients)
     await run(people, "UPDATE session SET revoked_at = now() WHERE id = $1", asha)
@@ -222,10 +222,10 @@ async def test_the_sessions_that_are_over_are_named_in_one_statement(people: Dat
     counted: list[str] = []
     async with people.acquire() as connection:
         with connection.query_logger(lambda executed: counted.append(executed.query)):
-            over = await ended_among(connection, ORG, [asha, bela, mina, rekha, ravi, "nonsense"])
+            let_in = await admitted(connection, ORG, [asha, bela, mina, rekha, ravi, "nonsense"])
         live = await live_among(connection, [(ORG, rekha), (OTHER, ravi), (ORG, asha), (OTHER, rekha)])
 
-    assert over == {asha, bela, mina, ravi, "nonsense"}
+    assert let_in == {rekha: False}
     assert len(counted) == 1
     assert live.keys() == {(ORG, rekha), (OTHER, ravi)}
 
