@@ -18,12 +18,23 @@ from tests.harness.servers import Server
 SYNC = "/api/v1/sync"
 
 
+async def open_session(server: Server, actor: Actor) -> None:
+    """Open the session that a token of `actor` names, as a login would; again it does nothing."""
+    assert server.app is not None
+    async with server.app[keys.DATABASE].acquire() as connection:
+        await connection.execute(
+            "INSERT INTO session (org_id, id, user_id, expires_at) VALUES ($1, $2, $3, now() + interval '1 day')"
+            " ON CONFLICT DO NOTHING",
+            *(actor.org_id, actor.session_id, actor.user_id),
+        )
+
+
 class StockClient:
-    """Pulls and pushes as `actor`, whose token needs no login."""
+    """Pulls and pushes as `actor`, whose session needs no login."""
 
     def __init__(self, server: Server, actor: Actor) -> None:
         assert server.app is not None
-        self._server = server
+        self._server, self._actor = server, actor
         self.headers = {"Authorization": f"Bearer {server.app[keys.TOKENS].issue(actor)}"}
 
     async def pull(
@@ -40,6 +51,7 @@ class StockClient:
         return answer
 
     async def get(self, query: Mapping[str, str]) -> dict[str, Any]:
+        await open_session(self._server, self._actor)
         async with self._server.session.get(SYNC, params=query, headers=self.headers) as answer:
             return {"status": answer.status, **json.loads(await answer.text())}
 
@@ -49,6 +61,7 @@ class StockClient:
 
     async def post(self, body: bytes, query: Mapping[str, str] | None = None, **headers: str) -> dict[str, Any]:
         """Push a body of any bytes."""
+        await open_session(self._server, self._actor)
         sent = {
             **self.headers,
             "Content-Type": "application/json",

@@ -17,6 +17,7 @@ from sync_server.store.actor import Actor
 from sync_server.store.database import Database
 from sync_server.web import keys
 from tests.harness.servers import Server
+from tests.harness.stock import open_session
 from tests.harness.world import ORG, OTHER_ORG, House, contact, partner, trade
 
 CANARY = "canary-7f3a"
@@ -29,15 +30,17 @@ class Visitor:
 
     def __init__(self, server: Server, actor: Actor) -> None:
         assert server.app is not None
-        self._server = server
+        self._server, self._actor = server, actor
         self._headers = {"Authorization": f"Bearer {server.app[keys.TOKENS].issue(actor)}"}
         self.seen: Answers = []
 
     async def pull(self, **query: Any) -> dict[str, Any]:
+        await open_session(self._server, self._actor)
         async with self._server.session.get(SYNC, params=query, headers=self._headers) as answer:
             return self._keep(answer.status, str(answer.headers), await answer.text())
 
     async def push(self, cursor: int | None, changes: Any) -> dict[str, Any]:
+        await open_session(self._server, self._actor)
         query = {} if cursor is None else {"last_pulled_at": str(cursor)}
         async with self._server.session.post(SYNC, params=query, json=changes, headers=self._headers) as answer:
             return self._keep(answer.status, str(answer.headers), await answer.text())
