@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.coded import ASHA, RAVI, App, other, settle
+from tests.harness.coded import ASHA, PASSWORD, RAVI, App, other, settle
 from tests.harness.gateway import all_sent, gateway_here
 from tests.harness.servers import serve_here
 
@@ -76,7 +76,9 @@ async def test_only_a_fresh_login_may_ask_for_it(app: App) -> None:
 
 
 async def test_a_code_for_moving_is_good_for_nothing_else_and_for_nobody_else(app: App) -> None:
-    token, theirs = await token_of(app), await token_of(app, "ravi")
+    """Not even on the same device."""
+    body = {"username": "asha", "password": PASSWORD, "device": {"id": app.device}}
+    token, theirs = (await app.post("login", body))[1]["access_token"], await token_of(app, "ravi")
     moving = await ask(app, token)
     code = app.gateway.code_to(NEW)
     login_id, login_code = await app.code(ASHA)
