@@ -6,6 +6,8 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import jwt
@@ -56,20 +58,27 @@ def test_the_keys_are_listed_and_rotated_by_the_command_line(tmp_path: Path) -> 
     assert "PRIVATE" not in "".join((*first, *listed, only))
 
 
+@asynccontextmanager
+async def half_a_look_later() -> AsyncIterator[None]:
+    await asyncio.sleep(0.4)
+    yield
+
+
 async def test_a_rotation_under_load_refuses_nobody(
     people: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two processes that look at the folder at different times, phones that refresh at one and ask at the other."""
-    monkeypatch.setattr(keyring, "NOTICE_SECONDS", 1)
-    monkeypatch.setattr(keyring, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(keyring, "NOTICE_SECONDS", 2)
+    monkeypatch.setattr(keyring, "LOOK_SECONDS", 0.8)
     statuses: list[int] = []
     seen: set[str] = set()
     async with (
         serve_here(database_url, tmp_path, limit_refresh="none", limit_pull="none") as one,
+        half_a_look_later(),
         serve_here(database_url, tmp_path, limit_refresh="none", limit_pull="none") as two,
     ):
         phones = [await logged_in(one, name) for name in ("asha", "bela", "mina", "rekha")]
-        ends = time.monotonic() + 5
+        ends = time.monotonic() + 6
 
         async def live(phone: Client, n: int) -> None:
             while time.monotonic() < ends:
