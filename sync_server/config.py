@@ -125,7 +125,9 @@ class ServerSettings(BaseSettings):
         None, description="origins of web pages that may call the API, e.g. https://console.example.com; empty: none"
     )
     limit_login: str = Field("address=120/minute;1500/hour user=60/hour", description=f"logins, {_RATES}")
-    limit_codes: str = Field("address=60/minute;600/hour user=30/hour", description=f"one-time codes asked for or tried, {_RATES}")
+    limit_codes: str = Field(
+        "address=60/minute;600/hour user=30/hour", description=f"one-time codes asked for or tried, {_RATES}"
+    )
     limit_refresh: str = Field("address=1200/minute", description=f"refreshes of tokens, {_RATES}")
     limit_pull: str = Field(_EVERYDAY, description=f"pulls, {_RATES}")
     limit_push: str = Field(_EVERYDAY, description=f"pushes, {_RATES}")
