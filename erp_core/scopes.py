@@ -11,7 +11,8 @@ The labels, DESIGN.md §7:
 |---|---|
 | `org` | reference data: everybody of the organisation |
 | `branch:<id>` | what belongs to a branch; with it the label `branch`, which who works across branches holds |
-| `partner:<id>` | a partner, and the documents in which it is a side |
+| `partner:<id>` | a partner, and the documents in which it is a side: for the house's own people |
+| `side:<id>` | the same for the partner's people, as soon as it is no longer a draft |
 | `agent:<user>` | a partner, of the agent to whom it is assigned |
 | `user:<id>` | what is one person's own |
 | `partners` | offers that are open to every partner |
@@ -28,6 +29,9 @@ from erp_core.values import Row, Value
 ORG: Final = "org"
 ANY_BRANCH: Final = "branch"
 PARTNERS: Final = "partners"
+SIDE: Final = "side:"
+DRAFT: Final = (("state", ("draft",)),)
+"""What a partner does not hear of yet."""
 
 
 class Labelled(Protocol):
@@ -46,10 +50,14 @@ class Everybody:
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """The record is of the branch, partner, agent or user that `field` names; "id": the record itself. Empty: of none."""
+    """The record is of the branch, partner, agent or user that `field` names; "id": the record itself. Empty: of none.
+
+    `unless`: not while one of these fields has one of these values.
+    """
 
     kind: str
     field: str
+    unless: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +78,14 @@ class While:
 
 @dataclass(frozen=True, slots=True)
 class Follows:
-    """The record carries the labels of the one that `field` names, of the entity `entity`."""
+    """The record carries the labels of the one that `field` names, of the entity `entity`.
+
+    `inside`: those of the sides not while one of these fields has one of these values.
+    """
 
     field: str
     entity: str
+    inside: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 Label: TypeAlias = Everybody | By | Said | While | Follows
@@ -91,16 +103,22 @@ def _labels(declared: Label, id: str, row: Mapping[str, Value], look: Look) -> I
     match declared:
         case Everybody():
             yield ORG
-        case By(kind=kind, field=field):
-            yield from _named(kind, id if field == "id" else row[field])
+        case By(kind=kind, field=field, unless=unless):
+            if not _any(row, unless):
+                yield from _named(kind, id if field == "id" else row[field])
         case Said(kind_field=kind_field, id_field=id_field):
             yield from _named(str(row[kind_field]), row[id_field])
         case While(label=label, where=where):
             if all(row[name] in values for name, values in where):
                 yield label
-        case Follows(field=field, entity=entity):
+        case Follows(field=field, entity=entity, inside=inside):
             if row[field] is not None:
-                yield from look(entity, str(row[field]))
+                followed = look(entity, str(row[field]))
+                yield from (label for label in followed if not label.startswith(SIDE) or not _any(row, inside))
+
+
+def _any(row: Mapping[str, Value], conditions: tuple[tuple[str, tuple[str, ...]], ...]) -> bool:
+    return any(row[name] in values for name, values in conditions)
 
 
 def _named(kind: str, id: Value) -> Iterator[str]:

@@ -14,7 +14,7 @@ from erp_core.access import Access
 from erp_core.language import GUARDED, ONCE, Entity, Field, States, Violation, World, tally
 from erp_core.quality import misstated
 from erp_core.rules import SELLERS, deletable_while, partner_is, touched, variety_of_commodity, well_stated
-from erp_core.scopes import PARTNERS, By, While
+from erp_core.scopes import DRAFT, PARTNERS, By, While
 from erp_core.values import Choice, Day, Document, Reference, Row, Text
 from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
 
@@ -77,7 +77,7 @@ AVAILABILITY = Entity(
         update=("desk.write",),
         delete=("desk.write",),
     ),
-    labels=(By("branch", "branch_id"), By("partner", "seller_id"), OPEN_TO_PARTNERS),
+    labels=(By("branch", "branch_id"), By("partner", "seller_id"), By("side", "seller_id", DRAFT), OPEN_TO_PARTNERS),
     states=STATES,
     rules=(
         partner_is("seller_id", *SELLERS),
@@ -92,7 +92,7 @@ AVAILABILITY = Entity(
         Field("branch_id", Reference("branch"), required=True),
         Field("number", Text(40), ONCE),
         Field("seller_id", Reference("business_partner"), required=True, read=SEEN_INSIDE),
-        Field("location_id", Reference("location")),
+        Field("location_id", Reference("location"), read=SEEN_INSIDE),
         Field("commodity_id", Reference("commodity"), required=True),
         Field("variety_id", Reference("variety")),
         Field("crop_year", Text(7, re.compile("20[0-9]{2}-[0-9]{2}"), "2026-27"), required=True),

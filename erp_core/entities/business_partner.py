@@ -60,7 +60,7 @@ BUSINESS_PARTNER = Entity(
         update=("partner.update", "partner.approve"),
         delete=("partner.delete",),
     ),
-    labels=(By("branch", "branch_id"), By("agent", "assigned_agent_id"), By("partner", "id")),
+    labels=(By("branch", "branch_id"), By("agent", "assigned_agent_id"), By("partner", "id"), By("side", "id")),
     assignee="assigned_agent_id",
     states=STATES,
     further_states=(KYC,),

@@ -142,7 +142,7 @@ DISPATCH = Entity(
         update=("dispatch.write",),
         delete=("dispatch.write",),
     ),
-    labels=(Follows("trade_id", "trade"), By("partner", "transporter_id")),
+    labels=(Follows("trade_id", "trade"), By("partner", "transporter_id"), By("side", "transporter_id")),
     parent="trade_id",
     states=STATES,
     rules=(

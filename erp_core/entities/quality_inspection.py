@@ -26,7 +26,7 @@ from erp_core.language import (
 )
 from erp_core.quality import PARAMETERS, RESULTS, judge
 from erp_core.rules import deletable_while, enters, in_pairs, when_touched
-from erp_core.scopes import Follows
+from erp_core.scopes import DRAFT, Follows
 from erp_core.values import Choice, Instant, Reference, Row, Text, Value, Words
 from erp_core.vocabulary import LATITUDE, LONGITUDE, USER_ID
 
@@ -97,7 +97,7 @@ QUALITY_INSPECTION = Entity(
         update=("quality.write", "desk.write"),
         delete=("quality.write",),
     ),
-    labels=(Follows("trade_id", "trade"), Follows("availability_id", "availability")),
+    labels=(Follows("trade_id", "trade", DRAFT), Follows("availability_id", "availability", DRAFT)),
     parent="trade_id",
     states=STATES,
     rules=(_of_something, in_pairs("latitude", "longitude"), _complete, _against_an_agreement),

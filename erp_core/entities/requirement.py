@@ -11,7 +11,7 @@ from erp_core.access import Access
 from erp_core.language import GUARDED, ONCE, Entity, Field, States, tally
 from erp_core.quality import mislimited
 from erp_core.rules import BUYERS, deletable_while, in_order, partner_is, variety_of_commodity, well_stated
-from erp_core.scopes import By
+from erp_core.scopes import DRAFT, By
 from erp_core.values import Choice, Day, Document, Reference, Row, Text
 from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
 
@@ -44,7 +44,7 @@ REQUIREMENT = Entity(
         update=("desk.write",),
         delete=("desk.write",),
     ),
-    labels=(By("branch", "branch_id"), By("partner", "buyer_id")),
+    labels=(By("branch", "branch_id"), By("partner", "buyer_id"), By("side", "buyer_id", DRAFT)),
     states=STATES,
     rules=(
         partner_is("buyer_id", *BUYERS),

@@ -40,7 +40,7 @@ from erp_core.rules import (
     well_stated,
     when_touched,
 )
-from erp_core.scopes import By
+from erp_core.scopes import DRAFT, By
 from erp_core.units import BALE_KG
 from erp_core.values import Choice, Day, Document, Number, Reference, Row, Text, Value
 from erp_core.vocabulary import BALE_COUNT, BALES, PERCENT, PRICE_PER_CANDY, RUPEES
@@ -68,6 +68,7 @@ def _confirmed(row: Row) -> bool:
 
 
 TERMS = locked(_confirmed)
+SIDES = ("buyer_id", "seller_id", "broker_id")
 PRICES = ("desk.read", "external.trade")
 """Who sees what is paid: a grader or a dispatcher does not."""
 BALE_WEIGHT = Number(6, 2, "kg", Decimal(100), Decimal(300))
@@ -189,7 +190,11 @@ TRADE = Entity(
         update=("desk.write", "trade.approve"),
         delete=("desk.write",),
     ),
-    labels=(By("branch", "branch_id"), *(By("partner", side) for side in ("buyer_id", "seller_id", "broker_id"))),
+    labels=(
+        By("branch", "branch_id"),
+        *(By("partner", side) for side in SIDES),
+        *(By("side", side, DRAFT) for side in SIDES),
+    ),
     states=STATES,
     rules=(
         _two_parties,

@@ -135,7 +135,7 @@ CAPTURED = (
     ),
     Captured(
         "business_partners",
-        "array_remove(ARRAY['branch', 'branch:' || n.branch_id, 'agent:' || n.assigned_agent_id, 'partner:' || n.id], NULL)",
+        "array_remove(ARRAY['branch', 'branch:' || n.branch_id, 'agent:' || n.assigned_agent_id, 'partner:' || n.id, 'side:' || n.id], NULL)",
         assignee="assigned_agent_id",
         turns_rights=False,
         followers=(("partner_locations", "partner_id"), ("partner_contacts", "partner_id")),
@@ -151,7 +151,7 @@ CAPTURED = (
     ),
     Captured(
         "partner_locations",
-        "coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_partner_id.branch_id, 'agent:' || n_partner_id.assigned_agent_id, 'partner:' || n_partner_id.id], NULL) FROM business_partners n_partner_id WHERE n_partner_id.org_id = n.org_id AND n_partner_id.id = n.partner_id), '{}')",
+        "coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_partner_id.branch_id, 'agent:' || n_partner_id.assigned_agent_id, 'partner:' || n_partner_id.id, 'side:' || n_partner_id.id], NULL) FROM business_partners n_partner_id WHERE n_partner_id.org_id = n.org_id AND n_partner_id.id = n.partner_id), '{}')",
         assignee=None,
         turns_rights=False,
         followers=(),
@@ -159,7 +159,7 @@ CAPTURED = (
     ),
     Captured(
         "partner_contacts",
-        "coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_partner_id.branch_id, 'agent:' || n_partner_id.assigned_agent_id, 'partner:' || n_partner_id.id], NULL) FROM business_partners n_partner_id WHERE n_partner_id.org_id = n.org_id AND n_partner_id.id = n.partner_id), '{}')",
+        "coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_partner_id.branch_id, 'agent:' || n_partner_id.assigned_agent_id, 'partner:' || n_partner_id.id, 'side:' || n_partner_id.id], NULL) FROM business_partners n_partner_id WHERE n_partner_id.org_id = n.org_id AND n_partner_id.id = n.partner_id), '{}')",
         assignee=None,
         turns_rights=False,
         followers=(),
@@ -167,7 +167,7 @@ CAPTURED = (
     ),
     Captured(
         "availabilities",
-        "array_remove(ARRAY['branch', 'branch:' || n.branch_id, 'partner:' || n.seller_id, CASE WHEN n.visibility IN ('partners') AND n.state IN ('active', 'reserved') THEN 'partners' END], NULL)",
+        "array_remove(ARRAY['branch', 'branch:' || n.branch_id, 'partner:' || n.seller_id, CASE WHEN NOT (n.state IN ('draft')) THEN 'side:' || n.seller_id END, CASE WHEN n.visibility IN ('partners') AND n.state IN ('active', 'reserved') THEN 'partners' END], NULL)",
         assignee=None,
         turns_rights=False,
         followers=(("quality_inspections", "availability_id"),),
@@ -175,7 +175,7 @@ CAPTURED = (
     ),
     Captured(
         "requirements",
-        "array_remove(ARRAY['branch', 'branch:' || n.branch_id, 'partner:' || n.buyer_id], NULL)",
+        "array_remove(ARRAY['branch', 'branch:' || n.branch_id, 'partner:' || n.buyer_id, CASE WHEN NOT (n.state IN ('draft')) THEN 'side:' || n.buyer_id END], NULL)",
         assignee=None,
         turns_rights=False,
         followers=(),
@@ -183,7 +183,7 @@ CAPTURED = (
     ),
     Captured(
         "trades",
-        "array_remove(ARRAY['branch', 'branch:' || n.branch_id, 'partner:' || n.buyer_id, 'partner:' || n.seller_id, 'partner:' || n.broker_id], NULL)",
+        "array_remove(ARRAY['branch', 'branch:' || n.branch_id, 'partner:' || n.buyer_id, 'partner:' || n.seller_id, 'partner:' || n.broker_id, CASE WHEN NOT (n.state IN ('draft')) THEN 'side:' || n.buyer_id END, CASE WHEN NOT (n.state IN ('draft')) THEN 'side:' || n.seller_id END, CASE WHEN NOT (n.state IN ('draft')) THEN 'side:' || n.broker_id END], NULL)",
         assignee=None,
         turns_rights=False,
         followers=(("quality_inspections", "trade_id"), ("dispatches", "trade_id")),
@@ -191,7 +191,7 @@ CAPTURED = (
     ),
     Captured(
         "quality_inspections",
-        "coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_trade_id.branch_id, 'partner:' || n_trade_id.buyer_id, 'partner:' || n_trade_id.seller_id, 'partner:' || n_trade_id.broker_id], NULL) FROM trades n_trade_id WHERE n_trade_id.org_id = n.org_id AND n_trade_id.id = n.trade_id), '{}') || coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_availability_id.branch_id, 'partner:' || n_availability_id.seller_id, CASE WHEN n_availability_id.visibility IN ('partners') AND n_availability_id.state IN ('active', 'reserved') THEN 'partners' END], NULL) FROM availabilities n_availability_id WHERE n_availability_id.org_id = n.org_id AND n_availability_id.id = n.availability_id), '{}')",
+        "ARRAY(SELECT s FROM unnest(coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_trade_id.branch_id, 'partner:' || n_trade_id.buyer_id, 'partner:' || n_trade_id.seller_id, 'partner:' || n_trade_id.broker_id, CASE WHEN NOT (n_trade_id.state IN ('draft')) THEN 'side:' || n_trade_id.buyer_id END, CASE WHEN NOT (n_trade_id.state IN ('draft')) THEN 'side:' || n_trade_id.seller_id END, CASE WHEN NOT (n_trade_id.state IN ('draft')) THEN 'side:' || n_trade_id.broker_id END], NULL) FROM trades n_trade_id WHERE n_trade_id.org_id = n.org_id AND n_trade_id.id = n.trade_id), '{}')) s WHERE NOT (n.state IN ('draft')) OR s NOT LIKE 'side:%') || ARRAY(SELECT s FROM unnest(coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_availability_id.branch_id, 'partner:' || n_availability_id.seller_id, CASE WHEN NOT (n_availability_id.state IN ('draft')) THEN 'side:' || n_availability_id.seller_id END, CASE WHEN n_availability_id.visibility IN ('partners') AND n_availability_id.state IN ('active', 'reserved') THEN 'partners' END], NULL) FROM availabilities n_availability_id WHERE n_availability_id.org_id = n.org_id AND n_availability_id.id = n.availability_id), '{}')) s WHERE NOT (n.state IN ('draft')) OR s NOT LIKE 'side:%')",
         assignee=None,
         turns_rights=False,
         followers=(),
@@ -199,7 +199,7 @@ CAPTURED = (
     ),
     Captured(
         "dispatches",
-        "array_remove(ARRAY['partner:' || n.transporter_id], NULL) || coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_trade_id.branch_id, 'partner:' || n_trade_id.buyer_id, 'partner:' || n_trade_id.seller_id, 'partner:' || n_trade_id.broker_id], NULL) FROM trades n_trade_id WHERE n_trade_id.org_id = n.org_id AND n_trade_id.id = n.trade_id), '{}')",
+        "array_remove(ARRAY['partner:' || n.transporter_id, 'side:' || n.transporter_id], NULL) || coalesce((SELECT array_remove(ARRAY['branch', 'branch:' || n_trade_id.branch_id, 'partner:' || n_trade_id.buyer_id, 'partner:' || n_trade_id.seller_id, 'partner:' || n_trade_id.broker_id, CASE WHEN NOT (n_trade_id.state IN ('draft')) THEN 'side:' || n_trade_id.buyer_id END, CASE WHEN NOT (n_trade_id.state IN ('draft')) THEN 'side:' || n_trade_id.seller_id END, CASE WHEN NOT (n_trade_id.state IN ('draft')) THEN 'side:' || n_trade_id.broker_id END], NULL) FROM trades n_trade_id WHERE n_trade_id.org_id = n.org_id AND n_trade_id.id = n.trade_id), '{}')",
         assignee=None,
         turns_rights=False,
         followers=(),

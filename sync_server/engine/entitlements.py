@@ -79,7 +79,8 @@ def _scopes_of(grant: GrantHeld) -> Iterable[tuple[str, frozenset[str]]]:
     elif grant.agent_id is not None:
         yield f"agent:{grant.agent_id}", grant.codes | everybody
     elif grant.partner_id is not None:
-        yield f"partner:{grant.partner_id}", grant.codes | everybody
+        kind = "side" if grant.external else "partner"
+        yield f"{kind}:{grant.partner_id}", grant.codes | everybody
         offers = grant.codes & {"external.availability"}
         if offers:
             yield PARTNERS, offers

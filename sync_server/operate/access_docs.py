@@ -47,6 +47,7 @@ _KINDS: Final = {
     "branch": "`branch:…` and `branch`",
     "partner": "`partner:…`",
     "agent": "`agent:…`",
+    "side": "`side:…`",
     "user": "`user:…`",
 }
 OPERATIONS: Final = ("read", "create", "update", "delete")
@@ -164,15 +165,20 @@ def _label(label: Label) -> str:
             return "`org`"
         case By(kind=kind, field="id"):
             return f"{_KINDS[kind]} of the record itself"
-        case By(kind=kind, field=field):
-            return f"{_KINDS[kind]} of `{field}`"
+        case By(kind=kind, field=field, unless=unless):
+            return f"{_KINDS[kind]} of `{field}`{_unless(unless)}"
         case Said(kind_field=kind, id_field=id):
             return f"what `{kind}` and `{id}` say (`org`, `branch:…` and `branch`, or `user:…`)"
         case While(label=name, where=where):
             states = " and ".join(f"`{field}` is {' or '.join(values)}" for field, values in where)
             return f"`{name}` while {states}"
-        case Follows(field=field, entity=leader):
-            return f"what the {BY_NAME[leader].title.lower()} in `{field}` carries"
+        case Follows(field=field, entity=leader, inside=inside):
+            sides = f" (`side:…`{_unless(inside)})" if inside else ""
+            return f"what the {BY_NAME[leader].title.lower()} in `{field}` carries{sides}"
+
+
+def _unless(conditions: Sequence[tuple[str, Sequence[str]]]) -> str:
+    return "".join(f" unless `{field}` is {' or '.join(values)}" for field, values in conditions)
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from erp_core.catalogue import BY_NAME, ENTITIES
 from erp_core.language import Entity
-from erp_core.scopes import ANY_BRANCH, ORG, By, Everybody, Follows, Label, Said, While
+from erp_core.scopes import ANY_BRANCH, ORG, SIDE, By, Everybody, Follows, Label, Said, While
 
 
 def label_expression(entity: Entity, row: str = "n") -> str:
@@ -31,25 +31,34 @@ def _own(label: Label, row: str) -> Iterator[str]:
     match label:
         case Everybody():
             yield f"'{ORG}'"
-        case By(kind=kind, field=field):
+        case By(kind=kind, field=field, unless=unless):
             if kind == ANY_BRANCH:
                 yield f"'{ANY_BRANCH}'"
-            yield f"'{kind}:' || {row}.{field}"
+            carried = f"'{kind}:' || {row}.{field}"
+            yield f"CASE WHEN NOT ({_any(unless, row)}) THEN {carried} END" if unless else carried
         case Said(kind_field=kind, id_field=id):
             yield f"CASE WHEN {row}.{kind} = '{ORG}' THEN '{ORG}' ELSE {row}.{kind} || ':' || {row}.{id} END"
             yield f"CASE WHEN {row}.{kind} = '{ANY_BRANCH}' THEN '{ANY_BRANCH}' END"
-        case While(label=carried, where=where):
-            conditions = " AND ".join(f"{row}.{name} IN ({_listed(values)})" for name, values in where)
-            yield f"CASE WHEN {conditions} THEN '{carried}' END"
+        case While(label=name, where=where):
+            conditions = " AND ".join(f"{row}.{field} IN ({_listed(values)})" for field, values in where)
+            yield f"CASE WHEN {conditions} THEN '{name}' END"
 
 
 def _followed(label: Follows, row: str) -> str:
     leader = BY_NAME[label.entity]
     alias = f"{row}_{label.field}"
-    return (
+    followed = (
         f"coalesce((SELECT {label_expression(leader, alias)} FROM {leader.table} {alias}"
         f" WHERE {alias}.org_id = {row}.org_id AND {alias}.id = {row}.{label.field}), '{{}}')"
     )
+    if not label.inside:
+        return followed
+    outside = f"NOT ({_any(label.inside, row)}) OR s NOT LIKE '{SIDE}%'"
+    return f"ARRAY(SELECT s FROM unnest({followed}) s WHERE {outside})"
+
+
+def _any(conditions: Sequence[tuple[str, Sequence[str]]], row: str) -> str:
+    return " OR ".join(f"{row}.{name} IN ({_listed(values)})" for name, values in conditions)
 
 
 def _listed(values: Sequence[str]) -> str:

@@ -179,6 +179,9 @@ async def test_external_buyer_sees_the_documents_in_which_the_partner_is_a_side_
     await house.grant(USER, "external_buyer", partner_id="p2")
     phone = house.device(USER)
     await phone.sync()
+    assert held(phone)["trades"] == set(), "the house drafts alone"
+    await house.run("UPDATE trades SET state = 'confirmed'")
+    await phone.sync()
 
     assert held(phone) == {"business_partners": {"p2"}, "partner_contacts": {"c2"}, "trades": {"t1"}}
     row = phone.rows("trades")["t1"]

@@ -9,7 +9,7 @@ Invariant: it shares no code with the engine that it judges.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from erp_core.access import READING, admits
@@ -47,10 +47,11 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """Whose a document is: its branch, the partners that are a side of it, whether it is on offer to all partners."""
+    """Whose a document is: its branch, the partners that are a side of it, which of them may know, whether it is on offer."""
 
     branch: str | None = None
     partners: frozenset[str] = frozenset()
+    informed: frozenset[str] = frozenset()
     on_offer: bool = False
     agent: str | None = None
 
@@ -109,7 +110,7 @@ def _along(one: Given, trail: Trail, tables: Tables) -> frozenset[str]:
         return whole if trail.branch == one.branch else frozenset()
     if one.partner is not None:
         offered = one.codes & {"external.availability"} if trail.on_offer else frozenset()
-        return whole if one.partner in trail.partners else offered
+        return whole if one.partner in (trail.informed if one.external else trail.partners) else offered
     if one.agent is not None:
         partners = tables["business_partners"]
         assigned = any(partners[p]["assigned_agent_id"] == one.agent for p in trail.partners)
@@ -123,23 +124,31 @@ def _trails(table: str, id: str, row: Row, tables: Tables) -> list[Trail]:
     """Follow a row to the documents that say whose it is."""
     match table:
         case "business_partners":
-            return [Trail(row["branch_id"], frozenset({id}), agent=row["assigned_agent_id"])]
+            own = frozenset({id})
+            return [Trail(row["branch_id"], own, own, agent=row["assigned_agent_id"])]
         case "partner_contacts" | "partner_locations":
             return _trails_of("business_partners", row["partner_id"], tables)
         case "availabilities":
             on_offer = row["visibility"] == "partners" and row["state"] in ("active", "reserved")
-            return [Trail(row["branch_id"], frozenset({row["seller_id"]}), on_offer)]
+            return [_document(row, "seller_id", on_offer=on_offer)]
         case "requirements":
-            return [Trail(row["branch_id"], frozenset({row["buyer_id"]}))]
+            return [_document(row, "buyer_id")]
         case "trades":
-            return [Trail(row["branch_id"], frozenset({row["buyer_id"], row["seller_id"], row["broker_id"]} - {None}))]
+            return [_document(row, "buyer_id", "seller_id", "broker_id")]
         case "dispatches":
             transporter = frozenset({row["transporter_id"]} - {None})
-            return [Trail(partners=transporter), *_trails_of("trades", row["trade_id"], tables)]
+            return [Trail(None, transporter, transporter), *_trails_of("trades", row["trade_id"], tables)]
         case "quality_inspections":
             of_lot = _trails_of("availabilities", row["availability_id"], tables)
-            return [*_trails_of("trades", row["trade_id"], tables), *of_lot]
+            trails = [*_trails_of("trades", row["trade_id"], tables), *of_lot]
+            return [replace(t, informed=frozenset()) for t in trails] if row["state"] == "draft" else trails
     return []
+
+
+def _document(row: Row, *sides: str, on_offer: bool = False) -> Trail:
+    """The house drafts alone; from then on the sides know."""
+    partners = frozenset(row[side] for side in sides) - {None}
+    return Trail(row["branch_id"], partners, frozenset() if row["state"] == "draft" else partners, on_offer)
 
 
 def _trails_of(table: str, id: str | None, tables: Tables) -> list[Trail]:

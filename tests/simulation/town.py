@@ -216,6 +216,8 @@ class Town:
                 ("trades", "buyer_id", partner),
                 ("dispatches", "transporter_id", partner),
                 ("availabilities", "visibility", pick.choice(("partners", "private"))),
+                ("trades", "state", pick.choice(("draft", "confirmed"))),
+                ("quality_inspections", "state", pick.choice(("draft", "submitted"))),
             )
         )
         id = await self._some(house, table)

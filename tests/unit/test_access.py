@@ -51,8 +51,8 @@ CONFIRMERS: Final = APPROVERS | {"trader"}
 SEEN_BY: Final = {
     **dict.fromkeys(("business_partner.credit_limit", "business_partner.exposure"), DESK),
     **dict.fromkeys(("business_partner.tags", "business_partner.remarks"), HOUSE),
-    "availability.seller_id": HOUSE
-    | PARTNERS,  # a partner's own lot only: `external.document` is not held in `partners`
+    # Of partners, their own lots' only: `external.document` is not held in `partners`.
+    **dict.fromkeys(("availability.seller_id", "availability.location_id"), HOUSE | PARTNERS),
     "availability.asking_price_per_candy": DESK | PARTNERS,
     "requirement.price_ceiling_per_candy": DESK | {"external_buyer"},
     **dict.fromkeys(

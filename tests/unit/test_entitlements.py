@@ -68,7 +68,7 @@ def test_grant_of_an_agent_holds_what_is_assigned() -> None:
 def test_grant_of_a_partner_holds_its_documents_and_the_offers_but_no_membership() -> None:
     holds = held(grant("external_buyer", partner_id="mill"))
 
-    assert holds.keys() == {"partner:mill", "partners", "org", "user:meena"}
+    assert holds.keys() == {"side:mill", "partners", "org", "user:meena"}
     assert holds["org"] == {GUEST}
     assert holds["partners"] == {"external.availability"}
 
@@ -146,7 +146,7 @@ def test_codes_for_a_record_are_those_of_the_scopes_that_both_carry() -> None:
         (TRADE, {"external.trade"}, {"brokerage_pct", "remarks"}),
         (TRADE, {"quality.write"},
          {"price_per_candy", "payment_terms", "amount", "tax_amount", "brokerage_pct", "remarks"}),
-        (LOT, {"external.availability"}, {"seller_id"}),
+        (LOT, {"external.availability"}, {"seller_id", "location_id"}),
         (LOT, {"quality.write"}, {"asking_price_per_candy"}),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from erp_core.catalogue import BY_NAME, ENTITIES
 from erp_core.entities.availability import ON_OFFER
 from erp_core.language import Entity
-from erp_core.scopes import ORG, PARTNERS, By, Everybody, Follows, Label, Said, While, labels_of
+from erp_core.scopes import DRAFT, ORG, PARTNERS, By, Everybody, Follows, Label, Said, While, labels_of
 from tests.harness.rule_world import House
 
 
@@ -45,6 +45,11 @@ def test_what_names_a_partner_an_agent_or_a_user_carries_that_one_only(kind: str
 
 def test_a_record_may_carry_itself() -> None:
     assert labels(By("partner", "id")) == {"partner:lamp1"}
+
+
+@pytest.mark.parametrize(("state", "carried"), [("draft", set()), ("confirmed", {"side:mill"})])
+def test_a_side_hears_of_nothing_that_is_a_draft(state: str, carried: set[str]) -> None:
+    assert labels(By("side", "whose", DRAFT), whose="mill", state=state) == carried
 
 
 @pytest.mark.parametrize("kind", ["branch", "partner", "agent", "user"])
@@ -105,7 +110,9 @@ def test_labels_add_up() -> None:
 # --- The house --------------------------------------------------------------------------------------------------------
 
 IN_RAJKOT = frozenset({"branch", "branch:rajkot"})
-DEAL = IN_RAJKOT | {"partner:mill", "partner:ginner", "partner:broker"}
+DRAFTED = IN_RAJKOT | {"partner:mill", "partner:ginner", "partner:broker"}
+DEAL = DRAFTED | {"side:mill", "side:ginner", "side:broker"}
+"""Of a deal that is confirmed its sides know."""
 CARRIED: dict[tuple[str, str], frozenset[str]] = {
     ("organisation", "org"): frozenset({ORG}),
     ("branch", "rajkot"): frozenset({ORG}),
@@ -116,14 +123,14 @@ CARRIED: dict[tuple[str, str], frozenset[str]] = {
     ("location", "gondal"): frozenset({ORG}),
     ("commodity", "lint"): frozenset({ORG}),
     ("variety", "shankar6"): frozenset({ORG}),
-    ("business_partner", "ginner"): IN_RAJKOT | {"partner:ginner", "agent:meena"},
-    ("partner_location", "gin"): IN_RAJKOT | {"partner:ginner", "agent:meena"},
-    ("partner_contact", "owner"): IN_RAJKOT | {"partner:ginner", "agent:meena"},
-    ("availability", "lot"): IN_RAJKOT | {"partner:ginner"},
+    ("business_partner", "ginner"): IN_RAJKOT | {"partner:ginner", "side:ginner", "agent:meena"},
+    ("partner_location", "gin"): IN_RAJKOT | {"partner:ginner", "side:ginner", "agent:meena"},
+    ("partner_contact", "owner"): IN_RAJKOT | {"partner:ginner", "side:ginner", "agent:meena"},
+    ("availability", "lot"): IN_RAJKOT | {"partner:ginner", "side:ginner"},
     ("requirement", "need"): IN_RAJKOT | {"partner:mill"},
     ("trade", "deal"): DEAL,
-    ("quality_inspection", "grading"): DEAL,
-    ("dispatch", "lorry"): DEAL | {"partner:lorries"},
+    ("quality_inspection", "grading"): DRAFTED,
+    ("dispatch", "lorry"): DEAL | {"partner:lorries", "side:lorries"},
     ("setting", "printer"): IN_RAJKOT,
     ("sync_issue", "issue"): frozenset({"user:agent1"}),
 }
