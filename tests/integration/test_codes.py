@@ -16,7 +16,7 @@ import structlog
 from sync_server.identity import code_login
 from sync_server.identity import outbox as outboxes
 from sync_server.identity.code_rules import TooManyCodes
-from sync_server.identity.codes import Codes
+from sync_server.identity.codes import CodeRefused, Codes, Ticket, Wrong
 from sync_server.identity.outbox import Item, Outbox
 from sync_server.identity.secret_key import SecretKey
 from sync_server.identity.senders import Delivery, Message
@@ -147,6 +147,26 @@ async def test_all_codes_of_a_number_together_take_ten_guesses_an_hour(app: App)
     assert 0 < refusal["retry_after"] <= 4200
     await app.sql("UPDATE code_request SET asked_at = asked_at - interval '71 minutes' WHERE id <> $1", third[0])
     assert (await app.verify(*third))[0] == 200
+
+
+async def test_whoever_guesses_for_a_day_from_everywhere_gets_fifty_guesses(app: App) -> None:
+    """50 of a million: the chance to get in is 5e-5 a day, however many devices and addresses there are."""
+    codes, looked_at = codes_of(app), 0
+
+    async def guess(request_id: str, device: str) -> bool:
+        try:
+            return isinstance(await codes.try_login(request_id, "x", device_id=device), Wrong)
+        except (CodeRefused, TooManyCodes):
+            return False
+
+    for _ in range(12):
+        asking = [codes.ask(ASHA, device_id=f"d{n}", address=f"203.0.113.{n}") for n in range(2)]
+        asked = await asyncio.gather(*asking, return_exceptions=True)
+        got = [(ticket.request_id, f"d{n}") for n, ticket in enumerate(asked) if isinstance(ticket, Ticket)]
+        looked_at += sum(await asyncio.gather(*(guess(*each) for each in got * 8)))
+        await app.pass_time("2 hours")
+
+    assert looked_at == 50
 
 
 async def test_a_code_is_given_back_when_the_database_is_too_busy_for_a_session(
