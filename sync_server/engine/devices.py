@@ -108,7 +108,7 @@ async def forked(
         counted = {id: _counted(one) for id, one in abreast.items()}
         in_order = await registry.count_pushes(connection, org_id, list(counted.values()))
         for id in counted.keys() - in_order:
-            if await registry.was_overtaken(connection, org_id, counted[id]):
+            if await registry.was_overtaken(connection, org_id, id, time.monotonic() - abreast[id].arrived):
                 found[abreast[id]] = Busy()
             else:
                 found[abreast[id]] = DeviceForked()
@@ -118,7 +118,7 @@ async def forked(
 
 def _counted(one: Submission) -> Counted:
     assert one.counter is not None
-    return Counted(one.actor.device_id, one.counter, one.digest, time.monotonic() - one.arrived)
+    return Counted(one.actor.device_id, one.counter, one.digest)
 
 
 # --- Shutting out -----------------------------------------------------------------------------------------------------

@@ -118,12 +118,11 @@ async def was_held_by(connection: Connection, org_id: str, device_id: str, user_
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A push that carries a number. `seconds_ago`: when it arrived."""
+    """A push that carries a number."""
 
     device_id: str
     counter: int
     digest: bytes
-    seconds_ago: float
 
 
 _COUNT = """
@@ -145,12 +144,12 @@ async def count_pushes(connection: Connection, org_id: str, pushes: Sequence[Cou
     return frozenset(row["id"] for row in rows)
 
 
-async def was_overtaken(connection: Connection, org_id: str, push: Counted) -> bool:
-    """Say whether another push of the device was counted after this one had arrived."""
+async def was_overtaken(connection: Connection, org_id: str, device_id: str, seconds: float) -> bool:
+    """Say whether a push of the device was counted in the last `seconds`: since another one arrived."""
     return bool(
         await connection.fetchval(
             "SELECT push_counted_at >= clock_timestamp() - make_interval(secs => $3) FROM device"
             " WHERE org_id = $1 AND id = $2",
-            *(org_id, push.device_id, push.seconds_ago),
+            *(org_id, device_id, seconds),
         )
     )

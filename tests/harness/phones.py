@@ -7,7 +7,9 @@ Invariant: the local database outlives logins and logouts, as it does on a phone
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -16,6 +18,9 @@ from mobile.replica_http import Refused
 from sync_server.wire.schema import schema_document
 from tests.harness.people import Client
 from tests.harness.servers import Server
+
+
+_NUMBERS = itertools.count()
 
 
 class Phone(Transport):
@@ -28,7 +33,10 @@ class Phone(Transport):
         self.headers: dict[str, str] = {}
         self.drops_strategy = drops_strategy
         self.answers: list[dict[str, Any]] = []
-        self.replica = Replica(read_schema(schema_document()), self, random=Random(id))
+        self.pushes: int | None = None
+        """The number of the last push, if the installation numbers them."""
+        self._pushed: tuple[Any, int] | None = None
+        self.replica = Replica(read_schema(schema_document()), self, random=Random(f"{id}/{next(_NUMBERS)}"))
 
     async def login(self, username: str) -> Phone:
         """Log somebody in on it."""
@@ -54,7 +62,20 @@ class Phone(Transport):
         return {k: v for k, v in answer.items() if k != "experimentalStrategy" or not self.drops_strategy}
 
     async def push(self, changes: Mapping[str, Any], last_pulled_at: float) -> Mapping[str, Any]:
-        return await self._ask("POST", f"/sync?last_pulled_at={int(last_pulled_at)}", changes)
+        said = (changes, int(last_pulled_at))
+        if self.pushes is not None:
+            self.pushes += said != self._pushed
+            self.headers["Cotton-Push-Counter"] = str(self.pushes)
+        self._pushed = said
+        return await self._ask("POST", f"/sync?last_pulled_at={said[1]}", changes)
+
+    def copy(self) -> Phone:
+        """Put a backup of this phone onto another one: the same installation, session, database and memory."""
+        other = Phone(self.server, self.id, drops_strategy=self.drops_strategy)
+        other.client = replace(self.client, grant=dict(self.client.grant))
+        other.replica.restore(self.replica.snapshot())
+        other.pushes, other._pushed = self.pushes, self._pushed
+        return other
 
     async def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         status, answer = await self.client.ask(method, path, body, **self.headers)

@@ -136,7 +136,7 @@ async def test_a_device_that_is_not_for_the_asker_is_not_told_from_one_that_is_n
     def without_id(answer: tuple[int, Any]) -> tuple[int, Any]:
         return answer[0], {k: v for k, v in answer[1].items() if k != "correlation_id"}
 
-    for method, path, body in [
+    requests: list[tuple[str, str, Any]] = [
         ("GET", "", None),
         ("PATCH", "", {"name": "x"}),
         ("POST", "/revoke", None),
@@ -145,7 +145,8 @@ async def test_a_device_that_is_not_for_the_asker_is_not_told_from_one_that_is_n
         ("GET", "/impounded/p", None),
         ("POST", "/impounded/p/release", None),
         ("POST", "/impounded/p/discard", None),
-    ]:
+    ]
+    for method, path, body in requests:
         agents = [
             without_id(await asha.ask(method, f"/devices/{id}{path}", body)) for id in ("desk", "elsewhere", "nowhere")
         ]
