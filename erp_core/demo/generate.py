@@ -27,7 +27,7 @@ from erp_core.demo.reference import ORG_ID, OTHER_ORG_ID, TODAY, reference_data
 from erp_core.demo.rows import Pile
 from erp_core.entities.branch import BRANCH
 from erp_core.entities.organisation import ORGANISATION
-from erp_core.entities.trade import value_with_tax
+from erp_core.exposure import value_with_tax
 from erp_core.language import Entity
 from erp_core.values import Row
 

@@ -7,10 +7,11 @@ Invariant: what was agreed is frozen once the trade is confirmed (tests/unit/tes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from erp_core.access import Access
+from erp_core.exposure import OPEN, exposure, value_with_tax, within_credit
 from erp_core.language import (
     DERIVED,
     GUARDED,
@@ -59,8 +60,6 @@ STATES = States(
     # Whoever may not bind the house may not call off what binds it either; one's own draft can be deleted.
     needs={"confirmed": ("trade.approve",), "cancelled": ("trade.approve",)},
 )
-OPEN = frozenset({"confirmed", "in_delivery", "disputed"})
-"""Agreed and neither fulfilled nor called off: what the buyer will owe."""
 
 
 def _confirmed(row: Row) -> bool:
@@ -81,23 +80,6 @@ def _amounts(row: Row, _: World) -> Mapping[str, Value]:
     """Beyond what a field holds it is the most that it holds; `_sum_fits` keeps phones from coming near it."""
     amount = min(lint_amount(row["bales"], row["bale_weight_kg"], row["price_per_candy"]), RUPEES.ceiling)
     return {"amount": amount, "tax_amount": percent_of(amount, row["tax_pct"])}
-
-
-def value_with_tax(row: Row) -> Decimal:
-    """Give what the buyer of a trade will owe for all of it, in rupees; worked out from the terms, so that it holds for
-    rows that SQL wrote without their amounts."""
-    amount = lint_amount(row["bales"], row["bale_weight_kg"], row["price_per_candy"])
-    return amount + percent_of(amount, row["tax_pct"])
-
-
-def open_value(trades: Sequence[Row]) -> Decimal:
-    """Add up what the open ones among `trades` come to, tax included."""
-    return sum((value_with_tax(trade) for trade in trades if trade["state"] in OPEN), Decimal("0.00"))
-
-
-def _exposure(_: Row, trades: Sequence[Row]) -> Mapping[str, Value]:
-    """A sum beyond what the field holds is written as the most it holds: one more trade must not make a push fail."""
-    return {"exposure": min(open_value(trades), RUPEES.ceiling)}
 
 
 # --- Rules ------------------------------------------------------------------------------------------------------------
@@ -155,29 +137,10 @@ def _parties_approved(after: Row, before: Row | None, world: World) -> Iterator[
     for name in ("buyer_id", "seller_id"):
         partner = world.get("business_partner", after[name])
         if partner is not None and partner["state"] != "approved":
-            sentence = (
-                f"{partner['legal_name']} is {partner['state']}; a trade is confirmed with approved partners only."
-            )
-            yield Violation("partner_not_approved", sentence, (name,))
-
-
-def _within_credit(after: Row, before: Row | None, world: World) -> Iterator[Violation]:
-    """All open trades of a buyer together stay within the credit limit. A limit of 0, or none, means that the office has set
-    none for this partner, and nothing is checked."""
-    buyer = world.get("business_partner", after["buyer_id"])
-    if buyer is None or not buyer["credit_limit"] or not enters(after, before, OPEN):
-        return
-    exposure = open_value(world.siblings("trade", "buyer_id", after["buyer_id"]))
-    if exposure > buyer["credit_limit"]:
-        limit = buyer["credit_limit"]
-        sentence = f"With this trade {buyer['legal_name']} would owe {exposure} rupees; the credit limit is {limit}."
-        yield Violation(
-            "over_credit_limit",
-            sentence,
-            ("buyer_id", "bales", "price_per_candy"),
-            needs=("desk.read",),
-            instead="This is more than is agreed with the buyer; ask the office.",
-        )
+            only = "a trade is confirmed with approved partners only."
+            sentence = f"{partner['legal_name']} is {partner['state']}; {only}"
+            instead = f"The partner in {name} is {partner['state']}; {only}"
+            yield Violation("partner_not_approved", sentence, (name,), needs=("partner.read",), instead=instead)
 
 
 TRADE = Entity(
@@ -209,12 +172,12 @@ TRADE = Entity(
         _of_the_lot,
         _lot_covers,
         _parties_approved,
-        _within_credit,
+        within_credit,
     ),
     delete_rules=(deletable_while("state", STATES.words[0]),),
     derive=_amounts,
     gathers=(Gather("trade", "availability_id", "availability_id"), Gather("trade", "buyer_id", "buyer_id")),
-    rollups=(Rollup("business_partner", "buyer_id", _exposure),),
+    rollups=(Rollup("business_partner", "buyer_id", exposure),),
     fields=(
         Field("branch_id", Reference("branch"), required=True),
         Field("number", Text(40), ONCE),

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from erp_core.entities.trade import TRADE, open_value, value_with_tax
+from erp_core.entities.trade import TRADE
+from erp_core.exposure import open_value, value_with_tax
 from tests.harness.rule_world import House
 
 
