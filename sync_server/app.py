@@ -24,7 +24,7 @@ from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
 from sync_server.operate.codes import run_codes
 from sync_server.operate.upkeep import keep
-from sync_server.store.database import Database
+from sync_server.store.database import NO_ORGANISATION, Database
 from sync_server.store.facts import read_identity
 from sync_server.store.spool import SpoolRoom
 from sync_server.web import keys
@@ -35,9 +35,10 @@ from sync_server.web.headers import set_headers
 from sync_server.web.limits import LIMITS, Limits, limited_by_actor, limited_by_address
 from sync_server.web.middleware import explained, observed
 from sync_server.web.origins import cross_origin, preflights
+from sync_server.web.permissions import permitted
 from sync_server.web.plain_http import Runner
 from sync_server.web.proxies import PROXIES, Proxies
-from sync_server.web.routes import add_routes
+from sync_server.web.routes import add_routes, public_paths
 
 KEEP_ALIVE_SECONDS: Final = 75.0
 """How long an idle connection is kept; longer than the minute that most load balancers keep theirs, so they never meet
@@ -50,7 +51,8 @@ LAST_SECONDS: Final = 1.0
 def create_app(settings: Settings, database_url: str) -> web.Application:
     """Compose the application over the database at `database_url`; it connects when it starts.
 
-    Raises `identity.keyfile.UnusableKey` or OSError if the signing key cannot be had.
+    Raises `identity.keyfile.UnusableKey` or OSError if the signing key cannot be had, `web.routes.UndeclaredRoute` if a route
+    does not say who may ask.
     """
     tokens = Tokens.open(settings.key_ring, access_seconds=settings.access_token_seconds)
     app = web.Application(middlewares=middlewares(settings, tokens), client_max_size=settings.body_max)
@@ -81,8 +83,9 @@ def middlewares(settings: Settings, tokens: Tokens) -> list[Middleware]:
         explained,
         limited_by_address,
         preflights(read_origins(settings.cors_origins)),
-        bearer(tokens),
+        bearer(tokens, public_paths()),
         limited_by_actor,
+        permitted,
     ]
 
 
@@ -107,7 +110,7 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
             idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
         )
         try:
-            async with database.acquire() as connection:
+            async with database.acquire(NO_ORGANISATION) as connection:
                 identity = await read_identity(connection)
             app[keys.DATABASE] = database
             sessions = app[keys.SESSIONS] = SessionWatch.over(database)

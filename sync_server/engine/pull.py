@@ -20,6 +20,7 @@ from erp_core.catalogue import BY_TABLE
 from erp_core.scopes import ANY_BRANCH, ORG
 from sync_server.engine.cursor import Course, course
 from sync_server.engine.entitlements import Holds, view_of
+from sync_server.engine.gate import require_sync
 from sync_server.engine.showing import Gaze, Moved, decide, turned
 from sync_server.engine.standing import Standing, Standings, held_at
 from sync_server.store import clock as clocks
@@ -90,16 +91,16 @@ Gazes: TypeAlias = Mapping[str, Gaze]
 
 
 async def pull_delta(database: Database, standings: Standings, actor: Actor, request: PullRequest) -> Delta | None:
-    """Answer a pull from memory; None if it must be spooled. Raises `cursor.FromTheFuture`, `Busy`.
+    """Answer a pull from memory; None if it must be spooled. Raises `cursor.FromTheFuture`, `gate.NotEntitled`, `Busy`.
 
     Cost: one look-up if nothing changed; one statement more for a small delta, whatever the organisation's size; a snapshot
     of a few statements if what the user holds has changed.
     """
     for _ in range(ATTEMPTS_MAX):
-        async with database.acquire() as connection:
+        async with database.acquire(actor.org_id) as connection:
             attempt = await _everyday(connection, standings, actor, request)
         if isinstance(attempt, Regranted):
-            async with database.snapshot() as connection:
+            async with database.snapshot(actor.org_id) as connection:
                 attempt = await _regranted(connection, standings, actor, request)
         match attempt:
             case Delta():
@@ -117,6 +118,7 @@ async def _everyday(connection: Connection, standings: Standings, actor: Actor, 
     if standing is None:
         return Unwritten()
     cursor = request.cursor
+    require_sync(standing.entitled)
     if way is not Course.INCREMENTAL or request.migrates or cursor is None:
         return TooMuch()
     if clock.position - cursor > SMALL_DELTA_MAX:

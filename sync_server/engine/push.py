@@ -28,6 +28,7 @@ from sync_server.engine.apply import apply
 from sync_server.engine.cursor import FromTheFuture
 from sync_server.engine.devices import DeviceForked, DeviceWiping, SessionEnded, forked, turned_away
 from sync_server.engine.draft import Draft, Submission, Verdict
+from sync_server.engine.gate import SYNC, NotEntitled
 from sync_server.engine.holding import DELETED_MEANWHILE
 from sync_server.engine.inbox import file_issues
 from sync_server.engine.quarantine import POISON, find_poison
@@ -82,7 +83,9 @@ class Conflict(Exception):
         self.clashes = clashes
 
 
-Answer: TypeAlias = PushAnswer | Conflict | FromTheFuture | SessionEnded | DeviceWiping | DeviceForked | Busy
+Answer: TypeAlias = (
+    PushAnswer | Conflict | FromTheFuture | NotEntitled | SessionEnded | DeviceWiping | DeviceForked | Busy
+)
 """What becomes of a push that shares a transaction: its answer, or what its caller is to raise."""
 
 
@@ -90,7 +93,7 @@ async def push(database: Database, standings: Standings, actor: Actor, request: 
     """Apply a push in a transaction of its own.
 
     Raises `Conflict`, `cursor.FromTheFuture`, `unit_of_work.Busy`, and of devices.py `SessionEnded`, `DeviceWiping` and
-    `DeviceForked`; then nothing was applied.
+    `DeviceForked`, and `gate.NotEntitled`; then nothing was applied.
     """
     return await push_alone(database, standings, request.submission(actor))
 
@@ -121,9 +124,9 @@ async def push_alone(
         return (await push_together(connection, standings, org_id, [careful]))[0]
 
     try:
-        answer = await unit_of_work(database, work)
+        answer = await unit_of_work(database, org_id, work)
     except POISON:
-        answer = await unit_of_work(database, careful_work)
+        answer = await unit_of_work(database, org_id, careful_work)
     if isinstance(answer, Exception):
         raise answer
     return answer
@@ -153,7 +156,9 @@ async def _push_admitted(
     answers: dict[Submission, Answer] = {}
     fresh = []
     for one in submissions:
-        if _receipt(one) in claims.earlier:
+        if one.entitled.holds and not one.entitled.has(SYNC):
+            answers[one] = NotEntitled((SYNC,))
+        elif _receipt(one) in claims.earlier:
             answers[one] = PushAnswer(claims.earlier[_receipt(one)])
         elif one.cursor > clock:
             answers[one] = FromTheFuture()  # believed, it would hide every clash

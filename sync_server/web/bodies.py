@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from typing import Final, Protocol
 
 import aiohttp
@@ -149,13 +149,13 @@ DECODERS: Final[Mapping[str, Callable[[], Decoder]]] = {
 """Content-Encoding -> its decoder; "deflate" is the zlib format (RFC 9110, 8.4.1.2)."""
 
 
-async def read_body(request: web.Request, settings: Settings) -> bytes:
-    """Read the body of `request`, decompressed.
+async def read_body(request: web.Request, settings: Settings, types: Collection[str] = JSON_TYPES) -> bytes:
+    """Read the body of `request`, of one of the media types `types`, decompressed.
 
     Raises `Problem`: unsupported_media_type, unsupported_coding, body_too_large (as sent over `settings.body_max`, or
     decompressed over `settings.inflated_max`), body_too_expansive, body_unreadable, body_incomplete.
     """
-    _check_type(request)
+    _check_type(request, types)
     decoder = _decoder(request)
     if request.content_length is not None and request.content_length > settings.body_max:
         raise Problem("body_too_large", _too_large(settings), limit=settings.body_max)
@@ -176,10 +176,10 @@ async def read_body(request: web.Request, settings: Settings) -> bytes:
     return bytes(inflated)
 
 
-def _check_type(request: web.Request) -> None:
+def _check_type(request: web.Request, types: Collection[str]) -> None:
     if request.headers.get("Content-Type") is None:
         return
-    if request.content_type not in JSON_TYPES or (request.charset or "utf-8").lower() not in UTF_8:
+    if request.content_type not in types or (request.charset or "utf-8").lower() not in UTF_8:
         raise Problem("unsupported_media_type")
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from erp_core.access import CODES
-from erp_core.scopes import ORG
 from sync_server.engine.entitlements import Entitlements
+from sync_server.engine.gate import reaches as reaches
 from sync_server.store.actor import Actor
 from sync_server.store.clock import read_clock
 from sync_server.web import keys
@@ -23,7 +22,7 @@ NO_SUCH_USER = "There is no such user, or it is not for you to act on."
 async def entitlements_of(request: web.Request, *user_ids: str) -> list[Entitlements]:
     """Work out what users of the asker's organisation are entitled to now, in their order."""
     org_id, app = request[keys.ACTOR].org_id, request.app
-    async with app[keys.DATABASE].acquire() as connection:
+    async with app[keys.DATABASE].acquire(org_id) as connection:
         clock = await read_clock(connection, org_id)
         return [
             (await app[keys.STANDINGS].read(connection, Actor(org_id, user_id, ""), clock.rights)).entitled
@@ -45,11 +44,3 @@ async def require_over(request: web.Request, code: str, user_id: str) -> None:
         raise Problem("forbidden")
     if not reaches(own, other):
         raise Problem("not_found", NO_SUCH_USER)
-
-
-def reaches(own: Entitlements, other: Entitlements) -> bool:
-    """Say whether who has `own` may do all that who has `other` may, where the other may do it."""
-    return all(
-        {code for code in codes if code in CODES and not code.startswith("external.")} <= own.codes((scope, ORG))
-        for scope, codes in other.holds.items()
-    )

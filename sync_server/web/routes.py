@@ -1,45 +1,122 @@
-"""Every route of the server, on one screen.
+"""Every route of the server, on one screen: method, path, handler, and who may ask.
 
 Must not know: what a handler does.
-Invariant: a path is written here and nowhere else; a path that needs no login is also in `web/bearer.py`'s PUBLIC
-(tests/integration/test_serving.py).
+Invariant: a path is written here and nowhere else; a route that does not say who may ask, or names a code that does not exist,
+keeps the server from starting (tests/integration/test_permissions.py).
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
 from aiohttp import web
 
-from sync_server.web import auth, codes, health, passwords, sessions, sync, totp
+from erp_core.access import CODES, GUEST, MEMBER, OWN
+from erp_core.catalogue import ENTITIES
+from sync_server.web import auth, codes, devices, health, impounded, me, passwords, sessions, sync, totp
+from sync_server.web.permissions import DECLARED, LOGGED_IN, PUBLIC, Declared, Needs, Open, Route, declared
+from sync_server.web.records import Records
 
 
-def add_routes(app: web.Application) -> None:
-    """Give `app` its routes."""
-    app.add_routes(
-        [
-            web.get("/healthz", health.is_alive),
-            web.get("/readyz", health.is_ready),
-            web.post("/api/v1/auth/login", auth.log_in),
-            web.post("/api/v1/auth/refresh", auth.refresh),
-            web.post("/api/v1/auth/logout", auth.log_out),
-            web.post("/api/v1/auth/code", codes.ask),
-            web.post("/api/v1/auth/code/verify", codes.verify),
-            web.post("/api/v1/auth/phone", codes.ask_to_move),
-            web.post("/api/v1/auth/phone/verify", codes.move),
-            web.post("/api/v1/auth/totp", totp.enrol),
-            web.post("/api/v1/auth/totp/confirm", totp.confirm),
-            web.post("/api/v1/auth/totp/disable", totp.disable),
-            web.get("/api/v1/auth/sessions", sessions.list_own),
-            web.delete("/api/v1/auth/sessions", sessions.end_all_own),
-            web.delete("/api/v1/auth/sessions/{session_id}", sessions.end_own),
-            web.post("/api/v1/auth/password", passwords.change),
-            web.post("/api/v1/auth/password/reset", passwords.use_reset),
-            web.get("/api/v1/users/{user_id}/sessions", sessions.list_of_user),
-            web.delete("/api/v1/users/{user_id}/sessions", sessions.end_all_of_user),
-            web.delete("/api/v1/users/{user_id}/sessions/{session_id}", sessions.end_one_of_user),
-            web.post("/api/v1/users/{user_id}/password", passwords.give_reset),
-            web.delete("/api/v1/users/{user_id}/totp", totp.take_away),
-            web.get("/api/v1/sync", sync.get_sync, allow_head=False),
-            web.post("/api/v1/sync", sync.post_sync),
-            web.get("/api/v1/sync/schema", sync.get_schema),
-        ]
-    )
+class UndeclaredRoute(Exception):
+    """A route says nothing, or nothing that is known, of who may ask."""
+
+
+def _entity_routes() -> Iterator[Route]:
+    """The five operations on every entity; one that only the server does has no route."""
+    for entity in ENTITIES:
+        handlers, access = Records(entity), entity.access
+        one = f"{handlers.path}/{{id}}"
+        operations = (
+            ("GET", handlers.path, handlers.list, access.read),
+            ("GET", one, handlers.get, access.read),
+            ("POST", handlers.path, handlers.create, access.create),
+            ("PATCH", one, handlers.change, access.update),
+            ("DELETE", one, handlers.delete, access.delete),
+        )
+        yield from (Route(*operation, by_engine=True) for operation in operations if operation[3])
+
+
+ROUTES: Final[Sequence[Route]] = (
+    Route("GET", "/healthz", health.is_alive, PUBLIC),
+    Route("GET", "/readyz", health.is_ready, PUBLIC),
+    Route("POST", "/api/v1/auth/login", auth.log_in, PUBLIC),
+    Route("POST", "/api/v1/auth/refresh", auth.refresh, PUBLIC),
+    Route("POST", "/api/v1/auth/logout", auth.log_out, LOGGED_IN),
+    Route("POST", "/api/v1/auth/code", codes.ask, PUBLIC),
+    Route("POST", "/api/v1/auth/code/verify", codes.verify, PUBLIC),
+    Route("POST", "/api/v1/auth/phone", codes.ask_to_move, LOGGED_IN),
+    Route("POST", "/api/v1/auth/phone/verify", codes.move, LOGGED_IN),
+    Route("POST", "/api/v1/auth/totp", totp.enrol, LOGGED_IN),
+    Route("POST", "/api/v1/auth/totp/confirm", totp.confirm, LOGGED_IN),
+    Route("POST", "/api/v1/auth/totp/disable", totp.disable, LOGGED_IN),
+    Route("GET", "/api/v1/auth/sessions", sessions.list_own, LOGGED_IN),
+    Route("DELETE", "/api/v1/auth/sessions", sessions.end_all_own, LOGGED_IN),
+    Route("DELETE", "/api/v1/auth/sessions/{session_id}", sessions.end_own, LOGGED_IN),
+    Route("POST", "/api/v1/auth/password", passwords.change, LOGGED_IN),
+    Route("POST", "/api/v1/auth/password/reset", passwords.use_reset, PUBLIC),
+    Route("GET", "/api/v1/users/{user_id}/sessions", sessions.list_of_user, ("session.read",)),
+    Route("DELETE", "/api/v1/users/{user_id}/sessions", sessions.end_all_of_user, ("session.revoke",)),
+    Route("DELETE", "/api/v1/users/{user_id}/sessions/{session_id}", sessions.end_one_of_user, ("session.revoke",)),
+    Route("POST", "/api/v1/users/{user_id}/password", passwords.give_reset, ("user.update",)),
+    Route("DELETE", "/api/v1/users/{user_id}/totp", totp.take_away, ("user.update",)),
+    Route("GET", "/api/v1/me", me.who_am_i, LOGGED_IN),
+    Route("GET", "/api/v1/devices", devices.list_devices, LOGGED_IN),
+    Route("GET", "/api/v1/devices/{device_id}", devices.get_device, LOGGED_IN),
+    Route("PATCH", "/api/v1/devices/{device_id}", devices.rename, LOGGED_IN),
+    Route("POST", "/api/v1/devices/{device_id}/revoke", devices.revoke, LOGGED_IN),
+    Route("POST", "/api/v1/devices/{device_id}/wipe", devices.order_wipe, LOGGED_IN),
+    Route("GET", "/api/v1/devices/{device_id}/impounded", impounded.list_impounded, ("device.manage",)),
+    Route("GET", "/api/v1/devices/{device_id}/impounded/{push_id}", impounded.get_impounded, ("device.manage",)),
+    Route("POST", "/api/v1/devices/{device_id}/impounded/{push_id}/release", impounded.release, ("device.manage",)),
+    Route("POST", "/api/v1/devices/{device_id}/impounded/{push_id}/discard", impounded.discard, ("device.manage",)),
+    Route("GET", "/api/v1/sync", sync.get_sync, ("sync.use",), by_engine=True),
+    Route("POST", "/api/v1/sync", sync.post_sync, ("sync.use",), by_engine=True),
+    Route("GET", "/api/v1/sync/schema", sync.get_schema, LOGGED_IN),
+    *_entity_routes(),
+)
+
+ONLY_GET: Final = frozenset({"/api/v1/sync"})
+"""Paths that do not answer HEAD: it would cost what a pull costs."""
+
+_KNOWN: Final = CODES | {MEMBER, GUEST, OWN}
+
+
+def add_routes(app: web.Application, routes: Sequence[Route] = ROUTES) -> None:
+    """Give `app` its routes. Raises `UndeclaredRoute` if one does not say who may ask."""
+    for route in routes:
+        _check_needs(route)
+    app[DECLARED] = Declared({(route.method, route.path): route for route in routes})
+    for route in routes:
+        if route.method == "GET":
+            app.router.add_get(route.path, route.handler, allow_head=route.path not in ONLY_GET)
+        else:
+            app.router.add_route(route.method, route.path, route.handler)
+    app.on_startup.append(check_declared)
+
+
+def _check_needs(route: Route) -> None:
+    needs: Needs = route.needs
+    if isinstance(needs, Open):
+        return
+    if not isinstance(needs, tuple) or not needs or not set(needs) <= _KNOWN:
+        raise UndeclaredRoute(f"{route.method} {route.path} needs {needs!r}, which no permission is")
+
+
+async def check_declared(app: web.Application) -> None:
+    """Raise `UndeclaredRoute` if `app` has a route that is not in its table; at start."""
+    for route in app.router.routes():
+        path = "" if route.resource is None else route.resource.canonical
+        if declared(app[DECLARED], route.method, path) is None:
+            raise UndeclaredRoute(f"{route.method} {path} does not say who may ask")
+
+
+def public_paths(routes: Sequence[Route] = ROUTES) -> tuple[str, ...]:
+    """Give anchored patterns of the paths that need no token. Raises `UndeclaredRoute` if another method of one does."""
+    public = {route.path for route in routes if route.needs is PUBLIC}
+    for route in routes:
+        if route.path in public and route.needs is not PUBLIC:
+            raise UndeclaredRoute(f"{route.path} is public for one method and not for {route.method}")
+    return tuple(rf"^{re.escape(path)}\Z" for path in sorted(public))  # \Z, as $ would let a line break follow

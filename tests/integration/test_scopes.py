@@ -223,14 +223,14 @@ async def test_phone_of_a_user_who_is_disabled_is_emptied(house: House) -> None:
 async def test_role_that_changes_changes_what_its_people_hold(house: House) -> None:
     await stock(house)
     await house.run(
-        "INSERT INTO roles (org_id, id, title, codes) VALUES ('org_a', 'own', 'Own', '{partner.read,desk.read}')"
+        "INSERT INTO roles (org_id, id, title, codes) VALUES ('org_a', 'own', 'Own', '{partner.read,desk.read,sync.use}')"
     )
     await house.grant(USER, "own", branch_id="b2")
     phone = house.device(USER)
     await phone.sync()
     assert held(phone)["trades"] == {"t1"}
 
-    await house.run("UPDATE roles SET codes = '{partner.read}' WHERE org_id = 'org_a' AND id = 'own'")
+    await house.run("UPDATE roles SET codes = '{partner.read,sync.use}' WHERE org_id = 'org_a' AND id = 'own'")
     await phone.sync()
 
     assert held(phone) == {"business_partners": {"p2", "p3"}, "partner_contacts": {"c2"}, "trades": set()}

@@ -88,7 +88,8 @@ class Town:
             await house.run(f"""
               INSERT INTO branches (org_id, id, code, name, state)
                 VALUES ('{house.org_id}', 'b3', 'NGP', 'Nagpur {house.org_id}', 'Maharashtra');
-              INSERT INTO roles (org_id, id, title, codes) VALUES ('{house.org_id}', 'mixed', 'Mixed', '{{partner.read}}');
+              UPDATE roles SET codes = codes || '{{sync.use}}';  -- who has no phone has nothing to judge
+              INSERT INTO roles (org_id, id, title, codes) VALUES ('{house.org_id}', 'mixed', 'Mixed', '{{partner.read,sync.use}}');
               INSERT INTO settings (org_id, id, scope, scope_id, key, value) VALUES
                 ('{house.org_id}', 's1', 'org', '{house.org_id}', 'a', '1'), ('{house.org_id}', 's2', 'branch', 'b2', 'a', '2'),
                 ('{house.org_id}', 's3', 'user', 'asha', 'a', '3');""")
@@ -266,7 +267,7 @@ class Town:
         self._say(house.org_id, "take", *grant.values())
 
     async def change_role(self, house: House) -> None:
-        codes = self.random.sample(sorted(CODES - {c for c in CODES if c.startswith("external.")}), 12)
+        codes = ["sync.use", *self.random.sample(sorted(CODES - {c for c in CODES if c.startswith("external.")}), 12)]
         await house.fetch("UPDATE roles SET codes = $2 WHERE org_id = $1 AND id = 'mixed'", house.org_id, codes)
         self._say(house.org_id, "mixed is now", sorted(codes))
 

@@ -1,0 +1,204 @@
+"""The office's writes: one change of one record, by the one write path, and what became of it.
+
+Owns: what a REST write means around `apply`: what is there for its author, what was changed meanwhile, what it reaches.
+Must not know: HTTP, JSON, SQL, how a change is judged.
+Invariant: a change gets the verdict that it would get in a push (tests/integration/test_differential.py); of a record that its
+author cannot see nothing is told, not even by what the answer costs (tests/integration/test_crawl.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+import structlog
+
+from conflict.merge import Policy
+from conflict.mutation import Mutation, Operation
+from erp_core.catalogue import BY_TABLE
+from erp_core.language import Violation
+from sync_server.engine.apply import apply
+from sync_server.engine.devices import turned_away
+from sync_server.engine.draft import Channel, Draft, Submission, Verdict
+from sync_server.engine.entitlements import Entitlements
+from sync_server.engine.gate import reaches, require
+from sync_server.engine.holding import DELETED_MEANWHILE, lock
+from sync_server.engine.quarantine import POISON
+from sync_server.engine.reading import Seen, look
+from sync_server.engine.standing import Standings
+from sync_server.store import lists, log
+from sync_server.store.actor import Actor
+from sync_server.store.clock import Clock, read_clock
+from sync_server.store.database import Connection, Database
+from sync_server.store.unit_of_work import unit_of_work
+
+NEWER_THAN_ALL: Final = 2**62
+"""The cursor of who changes a record as it is now: nothing happened to it since."""
+
+OUT_OF_REACH: Final = Violation("out_of_reach", "This person may do more than you; ask somebody who may do as much.")
+
+logger = structlog.get_logger(__name__)
+
+
+class NotThere(Exception):
+    """The record is not there, or not for the author; nothing was applied."""
+
+
+class IdTaken(Exception):
+    """A record with this id is, or was, there already; nothing was applied."""
+
+
+class ChangedMeanwhile(Exception):
+    """Others changed the same fields since the author read the record; nothing was applied. None: it is about deletion."""
+
+    def __init__(self, fields: Sequence[str] = ()) -> None:
+        super().__init__(f"{len(fields)} fields clash")
+        self.fields = fields
+
+
+class Refused(Exception):
+    """The change may not be, or is not right; nothing was applied."""
+
+    def __init__(self, reasons: Sequence[Violation]) -> None:
+        super().__init__(", ".join(reason.code for reason in reasons))
+        self.reasons = reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a change: the record as its author sees it now (None: gone, or out of sight); `new`: it was made."""
+
+    record: Seen | None
+    new: bool
+
+
+async def write(
+    database: Database, standings: Standings, actor: Actor, mutation: Mutation, base: int | None = None
+) -> Written:
+    """Apply one mutation. `base`: the position at which its author read the record; None: as it is now.
+
+    Raises `gate.NotEntitled`, `NotThere`, `IdTaken`, `ChangedMeanwhile`, `Refused`, `unit_of_work.Busy`, and of devices.py
+    `SessionEnded` and `DeviceWiping`; then nothing was applied. Cost: as `apply`, and four statements.
+    """
+
+    async def work(connection: Connection) -> Written:
+        clock = await read_clock(connection, actor.org_id)
+        entitled = (await standings.read(connection, actor, clock.rights)).entitled
+        require(entitled, *_needs(mutation))
+        await _check_session(connection, actor)
+        await _check_base(connection, actor, mutation, base, entitled, clock)
+        await _check_login_name(connection, actor, mutation)
+        reached = await _is_reached(connection, standings, actor, mutation, entitled, clock)
+        draft = await _apply(connection, actor, mutation, base, entitled, clock, reached=reached)
+        if not reached and draft.before is not None:
+            raise Refused([OUT_OF_REACH])
+        _raise_unless_done(draft)
+        seen = None if draft.deletes else await look(connection, actor.org_id, entitled, *mutation.key)
+        return Written(seen, new=draft.before is None)
+
+    try:
+        return await unit_of_work(database, actor.org_id, work)
+    except POISON as failure:
+        if isinstance(failure, asyncpg.PostgresError):
+            failure.detail = None  # "Failing row contains …": business data stays out of the log
+        logger.error("record_not_processable", table=mutation.table, id=mutation.id, exc_info=failure)
+        sentence = "The server could not process this record; the fault has been logged for the people who run it."
+        raise Refused([Violation("not_processable", sentence)]) from None
+
+
+def _needs(mutation: Mutation) -> tuple[str, ...]:
+    access = BY_TABLE[mutation.table].access
+    by_operation = {
+        Operation.CREATED: access.create,
+        Operation.UPDATED: access.update,
+        Operation.DELETED: access.delete,
+    }
+    return by_operation[mutation.operation]
+
+
+async def _apply(
+    connection: Connection,
+    actor: Actor,
+    mutation: Mutation,
+    base: int | None,
+    entitled: Entitlements,
+    clock: Clock,
+    *,
+    reached: bool,
+) -> Draft:
+    def stops(draft: Draft) -> bool:
+        if draft.mutation.operation is Operation.CREATED:
+            return draft.before is not None and draft.verdict is not Verdict.DUPLICATE
+        return draft.before is None or not reached or (base is not None and bool(_clashing(draft)))
+
+    cursor = NEWER_THAN_ALL if base is None else base
+    submission = Submission(actor, cursor, b"", [mutation], entitled=entitled, channel=Channel.OFFICE)
+    ((draft,),) = await apply(connection, actor.org_id, [submission], rights=clock.rights, must_resolve=stops)
+    return draft
+
+
+def _clashing(draft: Draft) -> Sequence[str]:
+    """Name the fields that both sides changed differently."""
+    return [outcome.column for outcome in draft.outcomes if outcome.policy is not Policy.OURS]
+
+
+def _raise_unless_done(draft: Draft) -> None:
+    creates = draft.mutation.operation is Operation.CREATED
+    if not creates and draft.before is None:
+        raise NotThere
+    if draft.clashes:
+        raise IdTaken if creates else ChangedMeanwhile(_clashing(draft))
+    if creates and ((draft.after is None and draft.verdict is Verdict.DUPLICATE) or _was_deleted(draft)):
+        raise IdTaken
+    if draft.verdict is Verdict.REFUSED:
+        raise Refused(draft.faults)
+
+
+def _was_deleted(draft: Draft) -> bool:
+    return draft.verdict is Verdict.REFUSED and draft.faults[0].code == DELETED_MEANWHILE
+
+
+async def _check_base(
+    connection: Connection, actor: Actor, mutation: Mutation, base: int | None, entitled: Entitlements, clock: Clock
+) -> None:
+    """Refuse a base that is none of ours, and the deletion of a record that has moved since."""
+    if base is None:
+        return
+    if base > clock.position:
+        raise ChangedMeanwhile
+    if mutation.operation is Operation.DELETED:
+        await lock(connection, actor.org_id, [mutation.key])
+        state = (await log.read_states(connection, actor.org_id, [mutation.key])).get(mutation.key)
+        if state is None or state.row is None or not entitled.mask(BY_TABLE[mutation.table], state.scopes):
+            return
+        if state.position > base:
+            raise ChangedMeanwhile
+
+
+async def _check_session(connection: Connection, actor: Actor) -> None:
+    """Ask for the session once more: the request was let in by an answer that may be some seconds old."""
+    for away in (await turned_away(connection, actor.org_id, [Submission(actor, 0, b"", [])])).values():
+        raise away
+
+
+async def _is_reached(
+    connection: Connection, standings: Standings, actor: Actor, mutation: Mutation, entitled: Entitlements, clock: Clock
+) -> bool:
+    """Say whether the author may change this person: whoever could move one who may do more to another phone could log in
+    as that person."""
+    if BY_TABLE[mutation.table].name != "user" or mutation.operation is not Operation.UPDATED:
+        return True
+    person = Actor(actor.org_id, mutation.id, "")
+    return reaches(entitled, (await standings.read(connection, person, clock.rights)).entitled)
+
+
+async def _check_login_name(connection: Connection, actor: Actor, mutation: Mutation) -> None:
+    """Refuse a login name that somebody has: it is one person's over all organisations."""
+    name = mutation.values.get("username")
+    if BY_TABLE[mutation.table].name != "user" or mutation.operation is not Operation.CREATED or not name:
+        return
+    holder = await lists.login_holder(connection, str(name))
+    if holder is not None and holder != (actor.org_id, mutation.id):
+        raise Refused([Violation("duplicate", "This login name is taken; choose another.", ("username",))])
