@@ -95,7 +95,7 @@ ORDER BY f.id LIMIT $4
 """
 
 _LABELLED: Final = """
-SELECT DISTINCT ON (id) * FROM unnest($5::text[]) AS held(scope) CROSS JOIN LATERAL (
+SELECT DISTINCT ON (id) id, position, payload, scopes FROM unnest($5::text[]) AS held(scope) CROSS JOIN LATERAL (
   SELECT f.* FROM label l CROSS JOIN LATERAL (
     SELECT f.id, f.position, f.payload::text AS payload, f.scopes FROM feed f
     WHERE f.org_id = $1 AND f.entity = $2 AND f.id = l.id AND f.payload IS NOT NULL{conditions} OFFSET 0

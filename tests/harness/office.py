@@ -57,3 +57,60 @@ async def at_desk(server: Server, house: House, user: str, session: str = "") ->
     await open_session(server, actor)
     assert server.app is not None
     return Clerk(server, actor, {"Authorization": f"Bearer {server.app[keys.TOKENS].issue(actor)}"})
+
+
+# --- A record of every entity -----------------------------------------------------------------------------------------
+
+EXAMPLES: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    # table -> (what makes a record, what changes it); partners p1 and p2, the lot l1 and the trade t1 are there
+    "branches": ({"code": "NGP", "name": "Nagpur", "state": "Maharashtra"}, {"name": "Nagpur East"}),
+    "users": ({"username": "neha", "name": "Neha"}, {"language": "gu"}),
+    "roles": ({"title": "Clerk", "codes": '["desk.read"]'}, {"title": "Head clerk"}),
+    "units": (
+        {"code": "qtl", "name": "Quintal", "dimension": "mass", "factor_to_base": 100},
+        {"name": "Metric quintal"},
+    ),
+    "locations": ({"name": "Gin 1", "kind": "gin"}, {"address": "Station Road"}),
+    "commodities": (
+        {"name": "Cotton seed", "category": "cotton_seed", "hsn": "1207", "base_unit_id": "kg", "trade_unit_id": "kg"}
+        | {"rate_unit_id": "kg", "gst_rate_pct": 5},
+        {"gst_rate_pct": 12},
+    ),
+    "varieties": ({"commodity_id": "lint", "name": "Shankar-6"}, {"name": "Shankar-8"}),
+    "business_partners": ({"branch_id": "b1", "legal_name": "Anew", "kind": '["buyer"]'}, {"remarks": "pays at once"}),
+    "grants": ({"user_id": "agent2", "role_id": "agent"}, {"valid_until": 1_900_000_000_000}),
+    "partner_locations": ({"partner_id": "p1", "kind": "gin"}, {"address": "Highway 27"}),
+    "partner_contacts": ({"partner_id": "p1", "kind": "other", "name": "Hetal"}, {"name": "Hetal S"}),
+    "availabilities": (
+        {"branch_id": "b1", "seller_id": "p1", "commodity_id": "lint", "crop_year": "2026-27", "bales_offered": 100}
+        | {"asking_price_per_candy": 62_000},
+        {"asking_price_per_candy": 61_500},
+    ),
+    "requirements": (
+        {"branch_id": "b1", "buyer_id": "p2", "commodity_id": "lint", "bales_min": 10, "bales_max": 20},
+        {"bales_max": 30},
+    ),
+    "trades": (
+        {"branch_id": "b1", "buyer_id": "p2", "seller_id": "p1", "commodity_id": "lint", "bales": 50}
+        | {"price_per_candy": 62_500.5, "trade_date": "2026-11-20"},
+        {"remarks": "by phone"},
+    ),
+    "quality_inspections": ({"availability_id": "l1"}, {"lot_number": "17"}),
+    "dispatches": ({"trade_id": "t1", "bales": 10}, {"vehicle_number": "GJ03AB1234"}),
+    "settings": ({"scope": "org", "scope_id": "org_a", "key": "dispatch.printer", "value": "1"}, {"value": "2"}),
+}
+
+
+async def furnish(house: House) -> None:
+    """Insert, by plain SQL, what the examples name."""
+    await house.add_partners("p1", "p2")
+    await house.run(f"""
+      UPDATE business_partners SET state = 'approved' WHERE org_id = '{house.org_id}';
+      INSERT INTO availabilities (org_id, id, branch_id, seller_id, commodity_id, crop_year, bales_offered,
+          asking_price_per_candy, state)
+        VALUES ('{house.org_id}', 'l1', 'b1', 'p1', 'lint', '2026-27', 100, 62000, 'active');
+      INSERT INTO trades (org_id, id, branch_id, buyer_id, seller_id, commodity_id, bales, price_per_candy, trade_date, state)
+        VALUES ('{house.org_id}', 't1', 'b1', 'p2', 'p1', 'lint', 50, 62000, '2026-11-20', 'confirmed');
+      INSERT INTO sync_issues (org_id, id, author_id, table_name, record_id, kind, operation, reason_code, sentence, state)
+        VALUES ('{house.org_id}', 'i1', 'agent1', 'trades', 't9', 'refused', 'updated', 'locked', 'It is fixed.', 'open');
+    """)
