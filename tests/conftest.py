@@ -103,7 +103,7 @@ async def demo_url(cluster: Cluster, make_database: Callable[[str | None], Await
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """The store over `database_url`."""
-    opened = await Database.open(database_url, pool_max=5)
+    opened = await Database.open(database_url, pool_max=5, owners_max=5)
     yield opened
     await opened.close()
 

@@ -64,7 +64,7 @@ async def check_cursor(database: Database, actor: Actor, cursor: int | None) -> 
     """
     if cursor is None or cursor >= actor.born:
         return
-    async with database.acquire() as connection:
+    async with database.acquire(actor.org_id) as connection:
         if not await registry.was_held_by(connection, actor.org_id, actor.device_id, actor.user_id, cursor):
             raise CursorOfAnother
 
@@ -139,7 +139,7 @@ async def revoke(database: Database, org_id: str, device_id: str, *, by: Actor) 
             await _shut_out(connection, Actor(org_id, by.user_id, "", device_id), DEVICE_REVOKED, f"by {by.user_id}")
         return ended
 
-    return await unit_of_work(database, work)
+    return await unit_of_work(database, org_id, work)
 
 
 async def _shut_out(connection: Connection, actor: Actor, kind: str, detail: str) -> None:

@@ -91,7 +91,7 @@ class Lanes:
         async def work(connection: Connection) -> Sequence[Answer]:
             return await push_together(connection, self._standings, org_id, [one.submission for one in together])
 
-        transaction = asyncio.create_task(unit_of_work(self._database, work))
+        transaction = asyncio.create_task(unit_of_work(self._database, org_id, work))
         await asyncio.wait({transaction})
         if transaction.exception() is not None:
             return False  # tried singly, each member meets its own failure and no other's

@@ -69,7 +69,7 @@ async def discard(database: Database, device_id: str, id: str, *, by: Actor) -> 
     async def work(connection: Connection) -> None:
         await _decide(connection, device_id, id, "discarded", PUSH_DISCARDED, by)
 
-    await unit_of_work(database, work)
+    await unit_of_work(database, by.org_id, work)
 
 
 async def _decide(connection: Connection, device_id: str, id: str, state: str, kind: str, by: Actor) -> None:

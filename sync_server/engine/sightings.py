@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import groupby
 from typing import Final
 
 import asyncpg
@@ -25,7 +26,7 @@ ROUND_SECONDS: Final = 5.0
 """Between two rounds; how late a list of devices may be."""
 
 ROUND_MAX: Final = 2_000
-"""Devices in one statement."""
+"""Devices in one round; a statement has those of one organisation."""
 
 WAITING_MAX: Final = 100_000
 """Devices that may wait to be written, 300 bytes each; beyond it the new ones are forgotten until the next request."""
@@ -71,11 +72,12 @@ class Sightings:
     async def write(self, database: Database) -> None:
         """Write what waits. Raises what the database raises; what was not written waits on."""
         while self._seen:
-            batch = dict(list(self._seen.items())[:ROUND_MAX])
+            batch = dict(sorted(list(self._seen.items())[:ROUND_MAX]))
             now = time.monotonic()
             sightings = [_sighting(key, seen, now) for key, seen in batch.items()]
-            async with database.acquire() as connection:
-                await write_sightings(connection, sightings)
+            for org_id, theirs in groupby(sightings, key=lambda sighting: sighting.org_id):
+                async with database.acquire(org_id) as connection:
+                    await write_sightings(connection, list(theirs))
             for key, seen in batch.items():
                 if self._seen.get(key) is seen:
                     del self._seen[key]

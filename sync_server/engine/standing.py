@@ -114,7 +114,7 @@ class Standings:
             begun = {scope: codes for scope, codes in given.items() if held.get(scope) != codes}
             await store.write_holds(connection, actor.org_id, actor.user_id, position, ended=ended, begun=begun)
 
-        await unit_of_work(database, work)
+        await unit_of_work(database, actor.org_id, work)
 
     def _remember(self, actor: Actor, standing: Standing) -> None:
         self._known[actor.org_id, actor.user_id] = standing

@@ -89,7 +89,7 @@ async def order(database: Database, org_id: str, device_id: str, *, by: Actor, i
         assert ordered is not None
         return ordered
 
-    return await unit_of_work(database, work)
+    return await unit_of_work(database, org_id, work)
 
 
 async def pull(
@@ -108,7 +108,7 @@ async def pull(
             return wipe, await _prove(connection, actor, wipe)
         return wipe, await _clear(connection, actor, wipe, cursor)
 
-    wipe, answer = await unit_of_work(database, work)
+    wipe, answer = await unit_of_work(database, actor.org_id, work)
     if isinstance(answer, Emptied) and answer.clears:
         return Emptied(answer.cursor, clears=True, gone=await _held(database, actor.org_id, wipe, tables, cursor))
     return answer
@@ -164,7 +164,7 @@ async def keep_back(database: Database, actor: Actor, push: Impounded) -> None:
         if await impounded.impound(connection, actor, uuid.uuid4().hex, wipe.id, push, base=base):
             await _note(connection, PUSH_IMPOUNDED, actor, f"{len(push.records)} records")
 
-    await unit_of_work(database, work)
+    await unit_of_work(database, actor.org_id, work)
 
 
 def _base(wipe: Wipe, cursor: int | None) -> int | None:
@@ -203,7 +203,7 @@ async def _held(
     gone: dict[str, set[str]] = defaultdict(set)
     user = Actor(org_id, wipe.user_id, "")
     held = wipe.held if wipe.drains + wipe.clears else cursor
-    async with database.snapshot() as connection:
+    async with database.snapshot(org_id) as connection:
         await listings.take_your_time(connection)
         now = (await read_clock(connection, org_id)).position
         for position in {held or now, now}:

@@ -40,7 +40,7 @@ async def change_password(database: Database, actor: Actor, *, old: str, new: st
     Raises `Refused`, `WeakPassword`, `guesses.TooManyGuesses` (a session guesses for itself only: nobody else has to wait),
     and `passwords.Overloaded`.
     """
-    async with database.acquire() as connection:
+    async with database.acquire(actor.org_id) as connection:
         person = await people.read_person(connection, actor.org_id, actor.user_id)
     if person is None:
         raise Refused
@@ -62,7 +62,7 @@ async def change_password(database: Database, actor: Actor, *, old: str, new: st
             connection, actor.org_id, actor.user_id, ended_by="password", keep=actor.session_id
         )
 
-    ended = await unit_of_work(database, work)
+    ended = await unit_of_work(database, actor.org_id, work)
     happenings.tell(happening)
     return ended
 
@@ -91,7 +91,7 @@ async def give_reset(database: Database, actor: Actor, user_id: str, *, address:
             await security.write_down(connection, happening)
         return made
 
-    if not await unit_of_work(database, work):
+    if not await unit_of_work(database, actor.org_id, work):
         return None
     happenings.tell(happening)
     return token
@@ -120,7 +120,7 @@ async def use_reset(database: Database, *, token: str, password: str, address: s
         await security.write_down(connection, *said)
         return await sessions.end_sessions(connection, shown.org_id, reset.user_id, ended_by="password")
 
-    ended = await unit_of_work(database, work)
+    ended = await unit_of_work(database, shown.org_id, work)
     for happening in said:
         happenings.tell(happening)
     return [(shown.org_id, id) for id in ended]

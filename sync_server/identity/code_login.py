@@ -21,7 +21,7 @@ from sync_server.store import codes as store
 from sync_server.store import security
 from sync_server.store.actor import Actor
 from sync_server.store.codes import Moved
-from sync_server.store.database import DISCONNECTED, Connection, Database
+from sync_server.store.database import DISCONNECTED, NO_ORGANISATION, Connection, Database
 from sync_server.store.security import Happening
 from sync_server.store.unit_of_work import Busy, attribute
 
@@ -84,14 +84,12 @@ def _note_failure(database: Database, number: str, address: str) -> None:
 
     async def write() -> None:
         try:
-            async with database.acquire() as connection:
+            async with database.acquire(NO_ORGANISATION) as connection:
                 holders = await store.holders_of(connection, number)
-                failures = [
-                    Happening(holder.org_id, happenings.CODE_FAILED, holder.user_id, address=address)
-                    for holder in holders
-                ]
-                if failures:
-                    await security.write_down(connection, *failures)
+            for holder in holders:
+                failure = Happening(holder.org_id, happenings.CODE_FAILED, holder.user_id, address=address)
+                async with database.acquire(holder.org_id) as connection:
+                    await security.write_down(connection, failure)
         except (asyncpg.PostgresError, TimeoutError, *DISCONNECTED) as fault:
             log.error("security_event_lost", kind=happenings.CODE_FAILED, exc_info=fault)
 

@@ -28,8 +28,8 @@ from sync_server.identity.secret_key import SecretKey
 from sync_server.store import codes
 from sync_server.store.actor import Actor
 from sync_server.store.codes import Asked, Holder
-from sync_server.store.database import Connection, Database
-from sync_server.store.unit_of_work import Busy, unit_of_work
+from sync_server.store.database import NO_ORGANISATION, Connection, Database
+from sync_server.store.unit_of_work import Busy, enter, unit_of_work
 
 EARLIER_MAX: Final = rules.PER_DAY
 """Earlier requests that are looked at."""
@@ -136,7 +136,7 @@ class Codes:
             )
             return Ticket(id, int(rules.LIFE.total_seconds()))
 
-        ticket = await unit_of_work(self._database, work)
+        ticket = await unit_of_work(self._database, NO_ORGANISATION, work)
         if ticket.request_id == id:
             log.info("code_asked", number=masked(number), request=id, device=device_id)
             self.outbox.put(Item(number, code, id, mover.org_id if mover else ""))
@@ -155,7 +155,7 @@ class Codes:
     ) -> Proved | Wrong | Choose:
         """Try a code; if it is right, say whose number it is. `org_id`: which organisation, where there are several.
 
-        Raises `CodeRefused`, `MoreNeeded`, `TooManyCodes` and `Busy`. Cost: one transaction of two to four statements.
+        Raises `CodeRefused`, `MoreNeeded`, `TooManyCodes` and `Busy`. Cost: one transaction of two to five statements.
         """
 
         async def settle(connection: Connection, asked: Asked) -> Proved | Choose | None:
@@ -166,11 +166,12 @@ class Codes:
             if len(wanted) > 1:
                 return Choose(holders)
             holder = wanted[0]
+            await enter(connection, holder.org_id)
             if gate is not None and not await gate(connection, holder.org_id, holder.user_id):
                 return None
             return Proved(asked.id, asked.phone, holder.org_id, holder.user_id)
 
-        return await self._try(request_id, code, device_id, "", settle)
+        return await self._try(NO_ORGANISATION, request_id, code, device_id, "", settle)
 
     async def try_move(
         self, request_id: str, code: str, actor: Actor, move: Callable[[Connection, str], Awaitable[bool]]
@@ -182,10 +183,11 @@ class Codes:
                 return None
             return Proved(asked.id, asked.phone, actor.org_id, actor.user_id)
 
-        return await self._try(request_id, code, actor.device_id, actor.session_id, settle)
+        return await self._try(actor.org_id, request_id, code, actor.device_id, actor.session_id, settle)
 
     async def _try(
         self,
+        org_id: str,
         request_id: str,
         code: str,
         device_id: str,
@@ -209,14 +211,14 @@ class Codes:
                 await codes.use(connection, request_id)
             return settled
 
-        tried = await unit_of_work(self._database, work)
+        tried = await unit_of_work(self._database, org_id, work)
         if isinstance(tried, Wrong):
             log.info("code_wrong", request=request_id, number=masked(tried.phone), left=tried.left)
         return tried
 
     async def give_back(self, request_id: str) -> None:
         """Make a code good again: what it was used for did not come about."""
-        async with self._database.acquire() as connection:
+        async with self._database.acquire(NO_ORGANISATION) as connection:
             await codes.give_back(connection, request_id)
 
     def notify(self, number: str, org_id: str) -> None:

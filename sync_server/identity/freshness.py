@@ -22,6 +22,6 @@ MINUTES: Final = 15
 
 async def fresh_within(database: Database, actor: Actor, minutes: float = MINUTES) -> bool:
     """Say whether the actor's session began, with a login, within so many minutes. Cost: one statement."""
-    async with database.acquire() as connection:
+    async with database.acquire(actor.org_id) as connection:
         seconds = await seconds_since_login(connection, actor)
     return seconds is not None and seconds <= minutes * 60

@@ -26,7 +26,7 @@ import ipaddress
 from typing import Final
 
 from sync_server.store import guesses
-from sync_server.store.database import Database
+from sync_server.store.database import NO_ORGANISATION, Database
 from sync_server.store.guesses import Counted
 
 FREE: Final = 4
@@ -106,7 +106,7 @@ class Attempt:
         What is refused here is not counted: somebody who keeps on knocking does not push the end of the wait away.
         """
         sources = [self._source] if self._known else [self._source, SHARED]
-        async with self._database.acquire() as connection, connection.transaction():
+        async with self._database.acquire(NO_ORGANISATION) as connection, connection.transaction():
             held = await guesses.lock_guesses(connection, self._name, sources)
             own = held[self._source]
             levels = {self._source: (0.0 if own.seconds >= DAY else own.level) + 1}
@@ -121,5 +121,5 @@ class Attempt:
     async def succeeded(self) -> None:
         """Take the count back: it was no guess. Cost: one statement."""
         shared = self._source if self._known else SHARED
-        async with self._database.acquire() as connection:
+        async with self._database.acquire(NO_ORGANISATION) as connection:
             await guesses.forgive(connection, self._name, self._source, shared)

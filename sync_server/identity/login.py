@@ -20,7 +20,7 @@ from sync_server.identity.second_factor import SecondFactor
 from sync_server.identity.sessions import DeviceClaim, Grant, begin_session, device_key
 from sync_server.identity.tokens import Tokens
 from sync_server.store import people, security
-from sync_server.store.database import DISCONNECTED, Database
+from sync_server.store.database import DISCONNECTED, NO_ORGANISATION, Database
 from sync_server.store.people import Person
 from sync_server.store.security import Happening
 
@@ -73,7 +73,7 @@ async def recognise(
     """Give the active person whose name and password these are, None if there is none; raises as `log_in` does."""
     claim = device or DeviceClaim()
     name = login_name(username)
-    async with database.acquire() as connection:
+    async with database.acquire(NO_ORGANISATION) as connection:
         person = await people.find_person(connection, name, claim.id or "")
     known = _is_known(person, claim)
     attempt = Attempt(database, name, f"device {claim.id}" if known else address, known=known)
@@ -86,7 +86,7 @@ async def recognise(
     await attempt.succeeded()
     if is_outdated(stored):
         newer = await hash_password(password)
-        async with database.acquire() as connection:
+        async with database.acquire(person.org_id) as connection:
             await people.renew_hash(connection, person.org_id, person.user_id, was=stored, password_hash=newer)
     return person
 
@@ -111,7 +111,7 @@ def _note_failure(database: Database, person: Person | None, claim: DeviceClaim,
 
     async def write() -> None:
         try:
-            async with database.acquire() as connection:
+            async with database.acquire(happening.org_id) as connection:
                 await security.write_down(connection, happening)
         except (asyncpg.PostgresError, TimeoutError, *DISCONNECTED) as fault:
             log.error("security_event_lost", kind=happening.kind, exc_info=fault)

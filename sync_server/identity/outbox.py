@@ -24,7 +24,7 @@ from sync_server.identity.code_rules import DAY, Budget, TooManyCodes, overfull
 from sync_server.identity.phone_numbers import masked
 from sync_server.identity.senders import Delivery, Message
 from sync_server.store import codes
-from sync_server.store.database import DISCONNECTED, Database
+from sync_server.store.database import DISCONNECTED, NO_ORGANISATION, Database
 
 WAITING_MAX: Final = 1_000
 """Messages; what is beyond is refused at the door, as `unit_of_work.Busy`."""
@@ -118,7 +118,7 @@ class Outbox:
     async def _deal_with(self, item: Item) -> None:
         outcome, attempts = await self._send(item)
         if item.request_id:
-            async with self._database.acquire() as connection:
+            async with self._database.acquire(NO_ORGANISATION) as connection:
                 await codes.write_delivery(connection, item.request_id, outcome, attempts)
 
     async def _send(self, item: Item) -> tuple[str, int]:
@@ -139,7 +139,7 @@ class Outbox:
         return Message(item.number, self._texts.notice, template_id=self._texts.notice_template_id)
 
     async def _holders(self, number: str) -> list[str]:
-        async with self._database.acquire() as connection:
+        async with self._database.acquire(NO_ORGANISATION) as connection:
             return [holder.org_id for holder in await codes.holders_of(connection, number)]
 
     async def _spend(self, organisations: list[str]) -> bool:
@@ -147,7 +147,7 @@ class Outbox:
         for org_id in organisations:
             budgets = {f"organisation {org_id}": self._budget}
             try:
-                async with self._database.acquire() as connection, connection.transaction():
+                async with self._database.acquire(NO_ORGANISATION) as connection, connection.transaction():
                     filled = await codes.spend(connection, {name: b.share for name, b in budgets.items()})
                     wait = overfull(budgets, filled)
                     if wait > 0:

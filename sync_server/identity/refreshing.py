@@ -93,7 +93,7 @@ async def refresh(
         following = await _following(connection, family, shown, judged, refresh_days)
         return grant(tokens, family.actor, following)
 
-    granted = await unit_of_work(database, work)
+    granted = await unit_of_work(database, shown.org_id, work)
     for happening in said:
         happenings.tell(happening)
     return granted

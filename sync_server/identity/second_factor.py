@@ -63,7 +63,7 @@ class SecondFactor:
         return True
 
     async def _check(self, database: Database, org_id: str, user_id: str, code: str) -> Verdict:
-        async with database.acquire() as connection, connection.transaction():
+        async with database.acquire(org_id) as connection, connection.transaction():
             return await totp.check(connection, self.secret, org_id, user_id, code)
 
     async def must_enrol(self, connection: Connection, org_id: str, user_id: str) -> bool:
@@ -75,7 +75,7 @@ class SecondFactor:
 
         Raises as `ask` does, and `passwords.Overloaded`.
         """
-        async with database.acquire() as connection:
+        async with database.acquire(actor.org_id) as connection:
             person = await people.read_person(connection, actor.org_id, actor.user_id)
         if person is None:
             return False

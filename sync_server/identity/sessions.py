@@ -104,7 +104,7 @@ async def begin_session(
         await security.write_down(connection, *said)
         return replace(actor, must_enrol=must_enrol)
 
-    begun = await unit_of_work(database, work)
+    begun = await unit_of_work(database, org_id, work)
     if begun is None:
         return None
     for happening in said:
@@ -153,7 +153,7 @@ async def end_sessions(
             )
         return ended
 
-    ended = await unit_of_work(database, work)
+    ended = await unit_of_work(database, org_id, work)
     if ended:
         detail = f"{ended_by} by {by}: {len(ended)}"
         happenings.tell(Happening(org_id, happenings.SESSIONS_ENDED, user_id, only or "", "", address, detail))

@@ -169,7 +169,7 @@ async def enrol(database: Database, secret: SecretKey, actor: Actor, username: s
     async def work(connection: Connection) -> bool:
         return await totp.write_secret(connection, actor, sealed)
 
-    if not await unit_of_work(database, work):
+    if not await unit_of_work(database, actor.org_id, work):
         return None
     return Enrolment(made, pyotp.TOTP(made, interval=STEP_SECONDS).provisioning_uri(name=username, issuer_name=ISSUER))
 
@@ -200,7 +200,7 @@ async def confirm(
         await security.write_down(connection, happening)
         return await totp.confirm(connection, actor, [_hash(_plain(each)) for each in recovery_codes])
 
-    freed = await unit_of_work(database, work)
+    freed = await unit_of_work(database, actor.org_id, work)
     if freed is None:
         return None
     happenings.tell(happening)
@@ -218,7 +218,7 @@ async def disable(database: Database, org_id: str, user_id: str, *, by: Actor, a
             await security.write_down(connection, happening)
         return removed
 
-    removed = await unit_of_work(database, work)
+    removed = await unit_of_work(database, org_id, work)
     if removed:
         happenings.tell(happening)
     return removed

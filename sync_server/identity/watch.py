@@ -45,15 +45,19 @@ class SessionWatch:
         """Watch the sessions of a database."""
 
         async def read(keys: Collection[SessionKey]) -> Mapping[SessionKey, Actor]:
-            async with database.acquire() as connection:
-                return await live_among(connection, keys)
+            live: dict[SessionKey, Actor] = {}
+            for org_id in sorted({org_id for org_id, _ in keys}):
+                async with database.acquire(org_id) as connection:
+                    live |= await live_among(connection, [key for key in keys if key[0] == org_id])
+            return live
 
         return cls(read)
 
     async def live(self, actor: Actor) -> Actor | None:
         """Give the actor as the session says who it is, with its device; None: the session is over, or another's.
 
-        Raises what the database raises. Cost: nothing, or a share of one statement every `FRESH_SECONDS` per session.
+        Raises what the database raises. Cost: nothing, or a share of one statement of its organisation every
+        `FRESH_SECONDS` per session.
         """
         key = (actor.org_id, actor.session_id)
         known = self._known.get(key)

@@ -83,7 +83,7 @@ async def add_organisation(database: Database, org_id: str, fields: Mapping[str,
     row = {**ORGANISATION.empty(), **fields}
     _check(ORGANISATION, row)
     given: dict[str, Any] = {field.name: row[field.name] for field in ORGANISATION.fields}
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         try:
             await found_organisation(connection, org_id=org_id, **given)
         except asyncpg.UniqueViolationError as taken:
@@ -96,7 +96,7 @@ async def add_organisation(database: Database, org_id: str, fields: Mapping[str,
 async def add_person(database: Database, org_id: str, person: NewPerson, asked: Asked) -> ListedGrant:
     """Add a person with a first grant, wholly or not at all; give the grant. Raises NotDone."""
     user_id = person.id or uuid.uuid4().hex
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await named.known_organisation(connection, org_id)
         try:
             async with connection.transaction():
@@ -120,7 +120,7 @@ async def add_person(database: Database, org_id: str, person: NewPerson, asked: 
 
 async def set_active(database: Database, org_id: str, username: str, active: bool) -> int:
     """Let a user in again, or lock the user out and end the sessions; give how many ended. Raises NotDone."""
-    async with database.acquire() as connection, connection.transaction():
+    async with database.acquire_everywhere() as connection, connection.transaction():
         user = await named.user_of(connection, org_id, username)
         await rows.lock(connection, USER, org_id, [user.id])
         ((_, state),) = (await log.read_states(connection, org_id, [(USER.table, user.id)])).items()
@@ -132,7 +132,7 @@ async def set_active(database: Database, org_id: str, username: str, active: boo
 
 async def end_sessions(database: Database, org_id: str, username: str) -> int:
     """End all sessions of a user; give how many there were. Raises NotDone."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         user = await named.user_of(connection, org_id, username)
     return await _end_sessions(database, org_id, user.id, "ended")
 
@@ -146,14 +146,14 @@ async def _end_sessions(database: Database, org_id: str, user_id: str, why: str)
 
 async def list_roles(database: Database, org_id: str) -> Sequence[ListedRole]:
     """Give the roles of an organisation. Raises NotDone."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await named.known_organisation(connection, org_id)
         return await roster.list_roles(connection, org_id)
 
 
 async def list_grants(database: Database, org_id: str, username: str | None) -> Sequence[ListedGrant]:
     """Give the grants of an organisation, or of one user. Raises NotDone."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await named.known_organisation(connection, org_id)
         user = None if username is None else await named.user_of(connection, org_id, username)
         return await roster.list_grants(connection, org_id, user_id=None if user is None else user.id)
@@ -161,14 +161,14 @@ async def list_grants(database: Database, org_id: str, username: str | None) -> 
 
 async def give(database: Database, org_id: str, username: str, asked: Asked) -> ListedGrant:
     """Give a user a grant. Raises NotDone."""
-    async with database.acquire() as connection, connection.transaction():
+    async with database.acquire_everywhere() as connection, connection.transaction():
         user = await named.user_of(connection, org_id, username)
         return await _give(connection, org_id, user.id, asked)
 
 
 async def take(database: Database, org_id: str, grant_id: str) -> ListedGrant:
     """Take a grant away, and give what it was. Raises NotDone."""
-    async with database.acquire() as connection, connection.transaction():
+    async with database.acquire_everywhere() as connection, connection.transaction():
         await named.known_organisation(connection, org_id)
         await rows.lock(connection, GRANT, org_id, [grant_id])
         found = await roster.list_grants(connection, org_id, grant_id=grant_id)

@@ -143,6 +143,7 @@ class Cluster:
             *(() if self._settings["fsync"] == "on" else ("--no-sync",)),
         )
         make = f"CREATE ROLE cotton LOGIN PASSWORD '{password.read_text().strip()}';\nCREATE DATABASE cotton OWNER cotton;\n"
+        make += "CREATE ROLE cotton_app NOLOGIN;\nGRANT cotton_app TO cotton;\n"  # as store/walls.py:found_role does
         launch.run("postgres", "--single", "-D", str(fresh), "postgres", text=make)
         fresh.rename(self.data)
 

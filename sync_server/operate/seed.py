@@ -130,13 +130,13 @@ async def seed_database(
 
 
 async def _holds_others(database: Database) -> bool:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         return await holds_others(connection, (ORG_ID, OTHER_ORG_ID))
 
 
 async def _reached(database: Database, seed: int) -> _Progress | None:
     """Tell how far the demo has come; None: its organisation is here, and without the note it is not ours to touch."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         noted = await _noted(connection)
         if noted is not None:
             return noted
@@ -167,7 +167,7 @@ async def _grow(database: Database, reached: _Progress, records: int, progress: 
 async def _write(database: Database, portion: Portion, reached: _Progress, following: _Progress) -> bool:
     """Write one portion and the note of it, unless the note no longer says `reached`."""
     try:
-        async with database.acquire() as connection, connection.transaction():
+        async with database.acquire_everywhere() as connection, connection.transaction():
             await rows.lock(connection, ORGANISATION, ORG_ID, [ORG_ID])
             if reached.records and await _noted(connection) != reached:
                 return False
@@ -196,7 +196,7 @@ def _note(reached: _Progress) -> Row:
 
 
 async def _note_logins(database: Database) -> None:
-    async with database.acquire() as connection, connection.transaction():
+    async with database.acquire_everywhere() as connection, connection.transaction():
         await rows.lock(connection, ORGANISATION, ORG_ID, [ORG_ID])
         noted = await _noted(connection)
         if noted is not None:
@@ -205,7 +205,7 @@ async def _note_logins(database: Database) -> None:
 
 async def _add_other_organisation(database: Database) -> None:
     portion = other_organisation()
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         if await log.read_states(connection, portion.org_id, [(ORGANISATION.table, portion.org_id)]):
             return
         with suppress(asyncpg.UniqueViolationError):  # another process was faster

@@ -36,7 +36,7 @@ async def add_people(database: Database, seed: int) -> int:
 
 
 async def _add(database: Database, person: Person, seed: int) -> bool:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         if await find_person(connection, login_name(person.username)) is not None:
             return False
         try:

@@ -38,7 +38,7 @@ async def keep(database: Database, *, tombstone_days: int, receipt_days: int) ->
 
 async def one_round(database: Database, *, tombstone_days: int, receipt_days: int) -> int:
     """Do one round, unless another process is at it; give the number of organisations that were purged."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         async with connection.transaction():
             if not await upkeep.claim_upkeep(connection):
                 return 0

@@ -166,12 +166,7 @@ HOLDERS_MAX = 50
 
 async def holders_of(connection: Connection, phone: str) -> Sequence[Holder]:
     """Give the active users who have this number, at most one in an organisation. Cost: one statement."""
-    rows = await connection.fetch(
-        "SELECT u.org_id, u.id, coalesce(o.legal_name, u.org_id) FROM users u"
-        " LEFT JOIN organisations o ON o.org_id = u.org_id AND o.id = u.org_id"
-        f" WHERE u.phone = $1 AND u.is_active ORDER BY u.org_id LIMIT {HOLDERS_MAX}",
-        phone,
-    )
+    rows = await connection.fetch("SELECT * FROM find_people_by_phone($1, $2)", phone, HOLDERS_MAX)
     return [Holder(*row) for row in rows]
 
 

@@ -1,9 +1,12 @@
-"""Connections to PostgreSQL.
+"""Connections to PostgreSQL, each for one organisation.
 
-Owns: the pool, its time limits, and the units of work under way.
+Owns: the pools, their time limits, for which organisation a connection works, and the units of work under way.
 Must not know: what is read or written.
-Invariant: a connection goes back to the pool outside any transaction, and `close` returns only when every unit of work
-has ended (tests/integration/test_unit_of_work.py).
+Invariant: a connection that `acquire` lends acts as `APP_ROLE`, which sees rows of the organisation that was named and of no
+other, whatever a statement forgets (tests/integration/test_walls.py); it goes back outside any transaction, and `close`
+returns only when every unit of work has ended (tests/integration/test_unit_of_work.py).
+
+Why a role and a setting, and why of the connection and not of the transaction: docs/decisions/0011-walls.md.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -36,6 +40,20 @@ async def _nothing_to_reset(_connection: Connection) -> None:
     """Save a round trip per request: every setting we make is SET LOCAL and asyncpg ends an open transaction itself."""
 
 
+APP_ROLE: Final = "cotton_app"
+"""Who requests are served as: it owns nothing, and policies keep it inside the organisation that `cotton.org` names."""
+
+NO_ORGANISATION: Final = ""
+"""For `Database.acquire`: nobody's rows. What a login asks before it is known whose it is has functions of its own."""
+
+ROLE_MENDED: Final = (
+    "Run `cotton-sync migrate up`; if it may not make roles, a database administrator runs once:"
+    f" CREATE ROLE {APP_ROLE} NOLOGIN; GRANT {APP_ROLE} TO the user of COTTON_DATABASE_URL;"
+)
+
+OWNER_CONNECTIONS_MAX: Final = 2
+"""Connections of each process that see all organisations: for upkeep and for looking at the schema."""
+
 ACQUIRE_SECONDS = 15.0
 """How long a request waits for a connection before it is told to come again: longer than a healthy queue ever is."""
 
@@ -43,11 +61,35 @@ OLDEST_POSTGRESQL = 15
 """Major version; the first that a supported Debian release ships. Newer features are not used."""
 
 
-class Database:
-    """A pool of connections to one database."""
+class RoleMissing(Exception):
+    """The server cannot act as `APP_ROLE`; the message says what to do."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+
+class _AppConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection that acts as `APP_ROLE` and remembers for which organisation; None: that is not known."""
+
+    _works_for: str | None = None
+
+    async def become_app(self) -> None:
+        """Give up the rights of whoever logged in. Cost: one statement, once per connection."""
+        self._works_for = None
+        await self.execute(f"SET ROLE {APP_ROLE}; SET cotton.org = ''")
+        self._works_for = NO_ORGANISATION
+
+    async def work_for(self, org_id: str) -> None:
+        """Show the rows of one organisation, "" for none. Cost: one statement, if it worked for another."""
+        if self._works_for != org_id:
+            self._works_for = None  # should we be cancelled, nobody knows whether it arrived
+            await self.fetchval("SELECT set_config('cotton.org', $1, false)", org_id)
+            self._works_for = org_id
+
+
+class Database:
+    """Two pools of connections to one database: one acts as `APP_ROLE`, the other, small one as whoever owns the tables."""
+
+    def __init__(self, pool: asyncpg.Pool, owners: asyncpg.Pool) -> None:
         self._pool = pool
+        self._owners = owners
         self._under_way: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -59,40 +101,57 @@ class Database:
         statement_timeout_ms: int = 30_000,
         lock_timeout_ms: int = 5_000,
         idle_in_transaction_timeout_ms: int = 10_000,
+        owners_max: int = OWNER_CONNECTIONS_MAX,
     ) -> Database:
-        """Connect to `url`. Raises OSError or asyncpg.PostgresError if that fails."""
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=1,
-            max_size=pool_max,
-            reset=_nothing_to_reset,
-            server_settings={
-                "application_name": "cotton-sync",
-                "statement_timeout": str(statement_timeout_ms),
-                "lock_timeout": str(lock_timeout_ms),
-                "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
-                "timezone": "UTC",
-                "jit": "off",  # compiling a plan takes longer than any of our statements runs
-                # Plans are kept: one made while a table was small must still be right once it is large. Hot statements
-                # look rows up by key (joins as LATERAL … OFFSET 0); feed.take_your_time lifts this for the copies.
-                "enable_seqscan": "off",
-            },
-        )
-        return cls(pool)
+        """Connect to `url`. Raises `RoleMissing`, and OSError or asyncpg.PostgresError if it cannot be reached."""
+        settings = {
+            "application_name": "cotton-sync",
+            "statement_timeout": str(statement_timeout_ms),
+            "lock_timeout": str(lock_timeout_ms),
+            "idle_in_transaction_session_timeout": str(idle_in_transaction_timeout_ms),
+            "timezone": "UTC",
+            "jit": "off",  # compiling a plan takes longer than any of our statements runs
+            # Plans are kept: one made while a table was small must still be right once it is large. Hot statements
+            # look rows up by key (joins as LATERAL … OFFSET 0); feed.take_your_time lifts this for the copies.
+            "enable_seqscan": "off",
+        }
+        pooled = partial(asyncpg.create_pool, url, reset=_nothing_to_reset, server_settings=settings)
+        owners = await pooled(min_size=0, max_size=owners_max)
+        try:
+            pool = await pooled(
+                min_size=1, max_size=pool_max, connection_class=_AppConnection, init=_AppConnection.become_app
+            )
+        except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as refused:
+            raise RoleMissing(f"{refused}. {ROLE_MENDED}") from refused
+        return cls(pool, owners)
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Connection]:
-        """Lend a connection; a transaction that is left open is rolled back when it comes back.
+    async def acquire(self, org_id: str) -> AsyncIterator[Connection]:
+        """Lend a connection that sees the rows of one organisation; a transaction left open in it is rolled back.
 
-        Raises TimeoutError if none is free for `ACQUIRE_SECONDS`.
+        Raises TimeoutError if none is free for `ACQUIRE_SECONDS`. Cost: one statement, if the connection was lent for
+        another organisation before; the one that came back last is lent first.
         """
         async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            await connection.work_for(org_id)
             yield connection
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Connection]:
+    async def acquire_everywhere(self) -> AsyncIterator[Connection]:
+        """Lend a connection of the tables' owner, before whom there is no wall: for upkeep, seeding and people's commands.
+
+        Never for what a request asks. Raises as `acquire` does.
+        """
+        async with self._owners.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self, org_id: str) -> AsyncIterator[Connection]:
         """Lend a connection inside one REPEATABLE READ, READ ONLY transaction: one point in time over all tables."""
-        async with self.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        async with (
+            self.acquire(org_id) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             yield connection
 
     async def shielded(self, work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -111,3 +170,4 @@ class Database:
         if self._under_way:
             await asyncio.wait(self._under_way)
         await self._pool.close()
+        await self._owners.close()

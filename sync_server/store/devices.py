@@ -68,7 +68,7 @@ async def register(connection: Connection, org_id: str, user_id: str, claim: Cla
         "SELECT user_id, state, born FROM device WHERE org_id = $1 AND id = $2 FOR UPDATE", org_id, claim.id
     )
     if held is None:
-        changed = await connection.fetchval("SELECT EXISTS (SELECT FROM device WHERE id = $1)", claim.id)
+        changed = await connection.fetchval("SELECT is_known_installation($1)", claim.id)
     else:
         changed = held["user_id"] != user_id or held["state"] in ("revoked", "wiped")
     born = await connection.fetchval(_TICK, org_id) if changed else 0 if held is None else held["born"]

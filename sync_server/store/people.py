@@ -37,11 +37,7 @@ _THEIRS = """
 
 async def find_person(connection: Connection, username: str, device_id: str = "") -> Person | None:
     """Find the person of a login name, over all organisations. Cost: one statement, of look-ups by key."""
-    row = await connection.fetchrow(
-        f"{_PERSON} FROM login_name n JOIN users u ON u.org_id = n.org_id AND u.id = n.user_id {_THEIRS}"
-        " WHERE n.username = $1",
-        *(username, device_id),
-    )
+    row = await connection.fetchrow("SELECT * FROM find_login($1, $2)", username, device_id)
     return None if row is None else Person(*row)
 
 

@@ -47,28 +47,36 @@ class Busy(Exception):
     """Every attempt at a unit of work lost its race; nothing was applied and the same request may be sent again."""
 
 
-async def unit_of_work(database: Database, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
-    """Run `work(connection)` in one transaction and commit it, shielded from cancellation.
+async def unit_of_work(database: Database, org_id: str, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
+    """Run `work(connection)` in one transaction of an organisation and commit it, shielded from cancellation.
 
     `work` may run several times: it must start from its own reads each time. Raises `Busy` after `ATTEMPTS_MAX`
     lost races, and whatever `work` raises, after rolling back.
     """
-    return await database.shielded(_attempts(database, work))
+    return await database.shielded(_attempts(database, org_id, work))
 
 
-async def _attempts(database: Database, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
+async def _attempts(database: Database, org_id: str, work: Callable[[Connection], Awaitable[_Result]]) -> _Result:
     for attempt in range(ATTEMPTS_MAX):
         if attempt:
             await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - jitter, not a secret
         try:
             async with (
-                database.acquire() as connection,
+                database.acquire(org_id) as connection,
                 _between(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", "ROLLBACK"),
             ):
                 return await work(connection)
         except LOST_RACES as lost:
             last = lost
     raise Busy from last
+
+
+async def enter(connection: Connection, org_id: str) -> None:
+    """Show the rows of one organisation until the transaction ends, which began before it was known whose it is.
+
+    For a unit of `NO_ORGANISATION` only. Cost: one statement.
+    """
+    await connection.execute("SELECT set_config('cotton.org', $1, true)", org_id)
 
 
 def trial(connection: Connection) -> AbstractAsyncContextManager[None]:

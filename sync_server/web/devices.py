@@ -42,7 +42,7 @@ async def list_devices(request: web.Request) -> web.StreamResponse:
     user_id = None if _flag(request, "all") else request.query.get("user_id", actor.user_id)
     if user_id != actor.user_id and not (await _own(request)).has(MANAGE):
         raise Problem("forbidden")
-    async with request.app[keys.DATABASE].acquire() as connection:
+    async with request.app[keys.DATABASE].acquire(actor.org_id) as connection:
         found = await registry.list_devices(connection, actor.org_id, user_id, after=after)
     following = found[-1].id if len(found) == LISTED_MAX else None
     return await send_json(
@@ -61,8 +61,9 @@ async def rename(request: web.Request) -> web.StreamResponse:
     name = (await _members(request, {"name": str})).get("name")
     if not isinstance(name, str) or not 1 <= len(name) <= NAME_MAX:
         raise Problem("invalid_value", f"name must have 1 to {NAME_MAX} characters.", pointer=pointer("name"))
-    async with request.app[keys.DATABASE].acquire() as connection:
-        await registry.rename_device(connection, request[keys.ACTOR].org_id, device.id, name)
+    org_id = request[keys.ACTOR].org_id
+    async with request.app[keys.DATABASE].acquire(org_id) as connection:
+        await registry.rename_device(connection, org_id, device.id, name)
     return await _answer(request, await found_device(request))
 
 
@@ -104,7 +105,7 @@ async def found_device(
     was found by the same request before, and is only read again.
     """
     actor, id = request[keys.ACTOR], request.match_info["device_id"]
-    async with request.app[keys.DATABASE].acquire() as connection:
+    async with request.app[keys.DATABASE].acquire(actor.org_id) as connection:
         device = await registry.read_device(connection, actor.org_id, id)
     is_own = device is not None and device.user_id == actor.user_id
     if known is None and (manage or not is_own) and not (await _own(request)).has(MANAGE):
@@ -148,7 +149,7 @@ def _flag(request: web.Request, name: str) -> bool:
 async def _answer(request: web.Request, device: Device) -> web.StreamResponse:
     """Answer with a device and, if there is one, the newest order to wipe it."""
     org_id = request[keys.ACTOR].org_id
-    async with request.app[keys.DATABASE].acquire() as connection:
+    async with request.app[keys.DATABASE].acquire(org_id) as connection:
         order = await wipes.read_last(connection, org_id, device.id)
         waiting = 0 if order is None else await count_waiting(connection, org_id, order.id)
     shown = None if order is None else _order(order, waiting)

@@ -138,6 +138,6 @@ def _objects(listed: list[Any]) -> Iterator[dict[str, Any]]:
 async def forget_sessions(request: web.Request, device_id: str) -> None:
     """Ask anew for the sessions on a device: this process has just changed what it may do."""
     org_id = request[keys.ACTOR].org_id
-    async with request.app[keys.DATABASE].acquire() as connection:
+    async with request.app[keys.DATABASE].acquire(org_id) as connection:
         sessions = await live_sessions_on(connection, org_id, device_id)
     request.app[keys.SESSIONS].forget(org_id, sessions)

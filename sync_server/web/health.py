@@ -34,7 +34,7 @@ async def is_ready(request: web.Request) -> web.StreamResponse:
 
     The problem's `schema` is behind, ahead or altered; what was altered only `cotton-sync migrate check` tells.
     """
-    async with asyncio.timeout(ANSWER_SECONDS_MAX), request.app[keys.DATABASE].acquire() as connection:
+    async with asyncio.timeout(ANSWER_SECONDS_MAX), request.app[keys.DATABASE].acquire_everywhere() as connection:
         report = judge(await read_schema(connection))
     schema = {"schema": report.state.value, "revision": report.revision, "head": report.head}
     if not report.ready:

@@ -27,8 +27,9 @@ NO_SUCH_PUSH = "The device left no such push."
 async def list_impounded(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/devices/{device_id}/impounded."""
     device = await found_device(request, over=True, manage=True)
-    async with request.app[keys.DATABASE].acquire() as connection:
-        found = await store.list_impounded(connection, request[keys.ACTOR].org_id, device.id)
+    org_id = request[keys.ACTOR].org_id
+    async with request.app[keys.DATABASE].acquire(org_id) as connection:
+        found = await store.list_impounded(connection, org_id, device.id)
     return await send_json(request, orjson.dumps({"impounded": [_written(push) for push in found]}))
 
 
@@ -66,7 +67,7 @@ async def discard(request: web.Request) -> web.StreamResponse:
 async def _found(request: web.Request) -> Whole:
     device = await found_device(request, over=True, manage=True)
     org_id, id = request[keys.ACTOR].org_id, request.match_info["push_id"]
-    async with request.app[keys.DATABASE].acquire() as connection:
+    async with request.app[keys.DATABASE].acquire(org_id) as connection:
         kept = await store.read_impounded(connection, org_id, device.id, id)
     if kept is None:
         raise Problem("not_found", NO_SUCH_PUSH)

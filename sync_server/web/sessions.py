@@ -67,7 +67,7 @@ async def end_all_of_user(request: web.Request) -> web.StreamResponse:
 
 async def _list(request: web.Request, user_id: str) -> web.StreamResponse:
     actor = request[keys.ACTOR]
-    async with request.app[keys.DATABASE].acquire() as connection:
+    async with request.app[keys.DATABASE].acquire(actor.org_id) as connection:
         found = await store.list_sessions(connection, actor.org_id, user_id)
     return await send_json(request, orjson.dumps({"sessions": _written(found, actor.session_id)}))
 

@@ -24,7 +24,7 @@ async def enrol(request: web.Request) -> web.StreamResponse:
     """POST /api/v1/auth/totp: make a secret for the asker's authenticator app; needs a fresh login."""
     actor, app = request[keys.ACTOR], request.app
     await require_fresh(request)
-    async with app[keys.DATABASE].acquire() as connection:
+    async with app[keys.DATABASE].acquire(actor.org_id) as connection:
         person = await people.read_person(connection, actor.org_id, actor.user_id)
     name = "" if person is None else person.username
     made = await totp.enrol(app[keys.DATABASE], app[keys.SECOND].secret, actor, name)

@@ -66,7 +66,7 @@ async def test_the_example_of_the_readme_compiles(tmp_path: Path) -> None:
     await run_node("node_modules/typescript/bin/tsc", "--project", str(tmp_path), flags=())
 
 
-@pytest.mark.parametrize("what", ["stock", "roundtrip", "conflicts", "refusals", "faults", "migration"])
+@pytest.mark.parametrize("what", ["stock", "roundtrip", "conflicts", "refusals", "scopes", "faults", "migration"])
 async def test_the_real_client_syncs(what: str, demo_server: Server, seed: int) -> None:
     await run_node(f"dist/test/server/{what}.test.js", COTTON_TEST_URL=demo_server.url, COTTON_TEST_SEED=str(seed))
 

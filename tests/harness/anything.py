@@ -93,7 +93,7 @@ class Story:
         ids = await self.ids()
         new = [f"{entity.table[:4]}{self._count + n}" for n in range(self.random.randint(1, number))]
         self._count += len(new)
-        async with self.house.database.acquire() as connection:
+        async with self.house.database.acquire_everywhere() as connection:
             drawn = {id: draw(self.random, entity, id, ids) for id in new}
             await rows.insert(connection, entity, self.house.org_id, drawn)
 
@@ -102,14 +102,14 @@ class Story:
         ids = await self.ids()
         entity = self.random.choice([e for e in MOVING if ids[e.table]])
         chosen = self.random.sample(ids[entity.table], self.random.randint(1, min(3, len(ids[entity.table]))))
-        async with self.house.database.acquire() as connection:
+        async with self.house.database.acquire_everywhere() as connection:
             drawn = {id: draw(self.random, entity, id, ids) for id in chosen}
             await rows.update(connection, entity, self.house.org_id, drawn)
 
     async def delete(self) -> None:
         ids = await self.ids()
         entity = self.random.choice([e for e in MOVING if ids[e.table]])
-        async with self.house.database.acquire() as connection:
+        async with self.house.database.acquire_everywhere() as connection:
             chosen = self.random.sample(ids[entity.table], 1)
             await rows.delete(connection, entity, self.house.org_id, chosen)
 

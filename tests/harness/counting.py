@@ -28,8 +28,8 @@ class CountingDatabase(Database):
         return opened
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Connection]:
-        async with super().acquire() as connection:
+    async def acquire(self, org_id: str) -> AsyncIterator[Connection]:
+        async with super().acquire(org_id) as connection:
             with connection.query_logger(self._count):
                 yield connection
 

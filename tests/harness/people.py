@@ -30,7 +30,7 @@ Answer = tuple[int, Any]
 
 async def settle(database: Database) -> Database:
     """Insert everybody, with their roles over their whole organisation."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         for org_id in (ORG, OTHER):
             await connection.execute("SELECT found_roles($1)", org_id)
         for username, (org_id, user_id, role) in PEOPLE.items():

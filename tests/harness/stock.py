@@ -21,7 +21,7 @@ SYNC = "/api/v1/sync"
 async def open_session(server: Server, actor: Actor) -> None:
     """Open the session that a token of `actor` names, as a login would; again it does nothing."""
     assert server.app is not None
-    async with server.app[keys.DATABASE].acquire() as connection:
+    async with server.app[keys.DATABASE].acquire_everywhere() as connection:
         await connection.execute(
             "INSERT INTO session (org_id, id, user_id, expires_at) VALUES ($1, $2, $3, now() + interval '1 day')"
             " ON CONFLICT DO NOTHING",

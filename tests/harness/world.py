@@ -114,7 +114,7 @@ class House:
 
     async def settle_holds(self, actor: Actor) -> None:
         """Write down what a user holds now, as the first pull would."""
-        async with self.database.acquire() as connection:
+        async with self.database.acquire_everywhere() as connection:
             rights = (await read_clock(connection, self.org_id)).rights
             written = await self.standings.settle(connection, actor, rights)
         if written is None:
@@ -151,15 +151,15 @@ class House:
 
     async def run(self, script: str) -> None:
         """Run statements without parameters, as psql would."""
-        async with self.database.acquire() as connection:
+        async with self.database.acquire_everywhere() as connection:
             await connection.execute(script)
 
     async def fetch(self, statement: str, *values: Any) -> list[asyncpg.Record]:
-        async with self.database.acquire() as connection:
+        async with self.database.acquire_everywhere() as connection:
             return list(await connection.fetch(statement, *values))
 
     async def one(self, statement: str, *values: Any) -> Any:
-        async with self.database.acquire() as connection:
+        async with self.database.acquire_everywhere() as connection:
             return await connection.fetchval(statement, *values)
 
     async def add_partners(self, *ids: str) -> None:

@@ -210,7 +210,7 @@ async def _waiting_for_a_lock(house: House) -> None:
 async def push_while(house: House, user: str, statement: str, **changes: Any) -> dict[str, str]:
     """Let a statement run, and commit it when the push has been judged and waits for the clock to write."""
     await house.pull(house.actor(user))
-    async with house.database.acquire() as other:
+    async with house.database.acquire_everywhere() as other:
         transaction = other.transaction()
         await transaction.start()
         await other.execute(statement)
@@ -270,7 +270,7 @@ async def test_a_right_that_is_given_between_check_and_write_already_counts(hous
 
 
 async def test_a_push_that_writes_nothing_waits_for_nobody(house: House) -> None:
-    async with house.database.acquire() as other, other.transaction():
+    async with house.database.acquire_everywhere() as other, other.transaction():
         await other.execute("UPDATE users SET name = 'Other' WHERE id = 'manager'")
 
         answer = await asyncio.wait_for(house.push(house.actor("trader"), None, {PARTNERS: {}}), 5)

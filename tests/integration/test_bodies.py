@@ -30,7 +30,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.fixture
 async def headers(database: Database, server: Server) -> dict[str, str]:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await add_user(
             connection,
             org_id="org",

@@ -88,7 +88,7 @@ async def test_copy_is_captured(house: House, database: Database) -> None:
     before = await house.clock()
     rows = [("org_a", f"c{n}", f"c{n}", "unit", "count", 1) for n in range(500)]
 
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         columns = ("org_id", "id", "code", "name", "dimension", "factor_to_base")
         await connection.copy_records_to_table("units", records=rows, columns=columns)
 
@@ -112,7 +112,7 @@ async def test_one_statement_over_two_organisations_moves_each_ones_own_clock(ho
 async def test_rollback_leaves_neither_event_nor_position(house: House, database: Database) -> None:
     before = await house.clock()
 
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute("UPDATE units SET name = 'x'")
@@ -123,7 +123,7 @@ async def test_rollback_leaves_neither_event_nor_position(house: House, database
 
 async def test_positions_are_in_commit_order(house: House, database: Database) -> None:
     """Who begins first but commits last gets the later position: the clock is the second one's until it commits."""
-    async with database.acquire() as early, database.acquire() as late:
+    async with database.acquire_everywhere() as early, database.acquire_everywhere() as late:
         first = early.transaction()
         await first.start()
         await early.fetchval("SELECT count(*) FROM units")  # its snapshot and its transaction are the older ones

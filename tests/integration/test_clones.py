@@ -19,7 +19,7 @@ from tests.harness.servers import Server
 async def house(database: Database) -> Database:
     """People, who write in every branch."""
     await settle(database)
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await connection.execute("INSERT INTO organisations (org_id, id, legal_name) VALUES ($1, $1, $1)", ORG)
         await connection.execute(
             "INSERT INTO branches (org_id, id, code, name, state) VALUES ($1, 'b1', 'RJK', $1, 'Gujarat')", ORG
@@ -33,12 +33,12 @@ def partner(name: str) -> dict[str, Any]:
 
 
 async def run(database: Database, statement: str, *values: Any) -> Any:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         return await connection.fetchval(statement, *values)
 
 
 async def partners(database: Database) -> list[str]:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         found = await connection.fetch("SELECT legal_name FROM business_partners ORDER BY legal_name")
     return [row["legal_name"] for row in found]
 
@@ -52,7 +52,7 @@ async def refreshed(device: Phone) -> int:
 
 async def into_the_past(database: Database) -> None:
     """Let what was done just now be more than the minute ago in which a lost answer is made up for."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await connection.execute("UPDATE refresh_token SET used_at = used_at - interval '2 minutes'")
 
 

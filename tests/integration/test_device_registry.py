@@ -21,7 +21,7 @@ async def people(database: Database) -> Database:
 
 
 async def run(database: Database, statement: str, *values: Any) -> Any:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         return await connection.fetchval(statement, *values)
 
 

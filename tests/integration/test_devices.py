@@ -24,14 +24,14 @@ async def people(database: Database) -> Database:
 
 
 async def device(database: Database, id: str, org_id: str = ORG) -> dict[str, Any]:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         row = await connection.fetchrow("SELECT * FROM device WHERE org_id = $1 AND id = $2", org_id, id)
     assert row is not None
     return dict(row)
 
 
 async def clock(database: Database, org_id: str = ORG) -> int:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         return int(
             await connection.fetchval("SELECT (epoch::bigint << 40) + seq FROM org_clock WHERE org_id = $1", org_id)
         )
@@ -64,7 +64,7 @@ async def test_a_login_without_a_device_gets_one_for_its_session(people: Databas
 async def test_the_same_user_keeps_the_registration_and_one_session(people: Database, server: Server) -> None:
     first = await logged_in(server, "asha", id="phone-1", app_version="1")
     before = await device(people, "phone-1")
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         await connection.execute("UPDATE device SET cursor = 7, push_counter = 3")
 
     second = await logged_in(server, "asha", id="phone-1", app_version="2")
@@ -101,7 +101,7 @@ async def test_another_user_on_the_same_phone_is_born_at_a_new_position(people: 
 @pytest.mark.parametrize("state", ["revoked", "wiped"])
 async def test_a_device_that_was_shut_out_is_registered_anew(people: Database, server: Server, state: str) -> None:
     await logged_in(server, "asha", id="phone-1")
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         await connection.execute("UPDATE device SET state = $1", state)
     before = await clock(people)
 
@@ -115,7 +115,7 @@ async def test_a_device_that_was_shut_out_is_registered_anew(people: Database, s
 @pytest.mark.parametrize("who", ["asha", "bela"])
 async def test_no_login_calls_a_wipe_off(people: Database, server: Server, who: str) -> None:
     await logged_in(server, "asha", id="phone-1")
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         await connection.execute("UPDATE device SET state = 'wiping'")
 
     await logged_in(server, who, id="phone-1")
@@ -146,7 +146,7 @@ async def test_many_logins_at_once_on_one_phone_leave_one_session(people: Databa
     )
 
     assert all(granted)
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         (live,) = await connection.fetch("SELECT user_id FROM session WHERE revoked_at IS NULL")
     assert live["user_id"] == (await device(people, "phone-1"))["user_id"]
 
@@ -198,7 +198,7 @@ async def test_a_stolen_refresh_token_is_worth_nothing_without_the_devices_key(
     refused = [await Client(server, "asha").refresh(stolen, **{"DPoP": shown} if shown else {}) for shown in proofs]
 
     assert [(status, problem["code"]) for status, problem in refused] == [(401, "refresh_refused")] * len(proofs)
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         assert await connection.fetchval("SELECT count(*) FROM security_event WHERE kind = 'proof_refused'") == len(
             proofs
         )

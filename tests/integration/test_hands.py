@@ -17,7 +17,7 @@ from tests.harness.servers import Server
 async def house(database: Database) -> Database:
     """People, who write in every branch of two organisations."""
     await settle(database)
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         for org_id in ("org.1", "org.2"):
             await connection.execute("INSERT INTO organisations (org_id, id, legal_name) VALUES ($1, $1, $1)", org_id)
             await connection.execute(
@@ -32,7 +32,7 @@ def partner(name: str) -> dict[str, Any]:
 
 
 async def made_by(database: Database, name: str) -> list[str]:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         found = await connection.fetch("SELECT created_by FROM business_partners WHERE legal_name = $1", name)
     return [row["created_by"] for row in found]
 
@@ -96,7 +96,7 @@ async def test_the_same_user_keeps_the_data_and_pushes_what_was_unsent_after_any
         if ending == "logout":
             assert (await device.client.ask("POST", "/auth/logout"))[0] == 204
         elif ending == "expiry":
-            async with house.acquire() as connection:
+            async with house.acquire_everywhere() as connection:
                 await connection.execute("UPDATE session SET expires_at = now()")
         else:
             await Phone(server, "phone-1").login("asha")
@@ -139,7 +139,7 @@ async def test_one_phone_serves_two_organisations_with_a_session_and_a_database_
     house: Database, server: Server
 ) -> None:
     """The same installation, the same telephone number, two employers."""
-    async with house.acquire() as connection:
+    async with house.acquire_everywhere() as connection:
         await connection.execute("UPDATE users SET phone = '+916100000001' WHERE username IN ('asha', 'ravi')")
         await connection.execute(
             "UPDATE users SET name = name WHERE org_id = 'org.1'"
@@ -154,7 +154,7 @@ async def test_one_phone_serves_two_organisations_with_a_session_and_a_database_
 
     assert [row["name"] for row in ours.replica.rows("branches").values()] == ["org.1"]
     assert [row["name"] for row in theirs.replica.rows("branches").values()] == ["org.2"]
-    async with house.acquire() as connection:
+    async with house.acquire_everywhere() as connection:
         found = await connection.fetch("SELECT org_id, legal_name FROM business_partners ORDER BY org_id")
     assert [tuple(row) for row in found] == [("org.1", "Ours"), (OTHER, "Theirs")]
     assert (await theirs.client.ask("DELETE", "/auth/sessions"))[0] == 200
@@ -166,7 +166,7 @@ async def test_a_cursor_of_another_organisation_is_refused_where_it_can_be_known
 ) -> None:
     ours = await phone(server, "asha", "phone-1")
     low = ours.replica.last_pulled_at
-    async with house.acquire() as connection:
+    async with house.acquire_everywhere() as connection:
         for _ in range(40):
             await connection.execute("UPDATE organisations SET legal_name = legal_name || '.' WHERE org_id = $1", OTHER)
     theirs = await phone(server, "ravi", "phone-1")

@@ -186,7 +186,7 @@ async def test_a_move_there_and_back_in_one_transaction_leaves_the_labels_as_the
 async def test_rows_that_are_copied_in_are_labelled(house: House) -> None:
     partners = [(ORG, f"copied{n}", f"b{n % 2 + 1}", "Copied", "agent2" if n % 3 else None) for n in range(50)]
     contacts = [(ORG, f"of{n}", f"copied{n}", "other", "C") for n in range(50)]
-    async with house.database.acquire() as connection:
+    async with house.database.acquire_everywhere() as connection:
         await connection.copy_records_to_table(
             "business_partners",
             records=partners,

@@ -13,8 +13,8 @@ from argon2 import PasswordHasher
 
 from sync_server.identity import passwords
 from sync_server.identity.login import log_in
-from sync_server.identity.passwords import Overloaded, check_password, hash_password, is_outdated
 from sync_server.identity.opaque import OpaqueToken
+from sync_server.identity.passwords import Overloaded, check_password, hash_password, is_outdated
 from sync_server.identity.people import add_user
 from sync_server.store.database import Database
 from sync_server.web import keys
@@ -27,7 +27,7 @@ Answer = tuple[int, dict[str, Any]]
 @pytest.fixture
 async def people(database: Database) -> Database:
     """Two organisations with a user each, and one who has left."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         for org_id, user_id, username in (("org.1", "u1", "Asha"), ("org.2", "u1", "ravi"), ("org.1", "u2", "gone")):
             await add_user(
                 connection,
@@ -112,7 +112,7 @@ async def test_an_unknown_name_takes_as_long_as_a_wrong_password(
     monkeypatch.setattr(passwords, "_matches", watching)
     times: dict[str, list[float]] = {"asha": [], "nobody": []}
     for _ in range(10):
-        async with people.acquire() as connection:
+        async with people.acquire_everywhere() as connection:
             await connection.execute("DELETE FROM login_guess")  # or the delays of guesses would be compared
         for username, taken in times.items():
             began = time.perf_counter()
@@ -126,7 +126,7 @@ async def test_an_unknown_name_takes_as_long_as_a_wrong_password(
 
 
 async def test_a_person_without_a_password_cannot_log_in(people: Database, server: Server) -> None:
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         await connection.execute("UPDATE credential SET password_hash = NULL")
 
     assert (await login(server, "asha"))[0] == 401
@@ -154,7 +154,7 @@ async def test_a_login_of_the_wrong_shape_is_pointed_at(
 
 
 async def test_a_name_belongs_to_one_person_over_all_organisations(people: Database) -> None:
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         with pytest.raises(asyncpg.UniqueViolationError):
             await add_user(
                 connection,
@@ -169,7 +169,7 @@ async def test_a_name_belongs_to_one_person_over_all_organisations(people: Datab
 
 async def test_a_hash_of_older_parameters_is_renewed_at_the_next_login(people: Database, server: Server) -> None:
     older = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(PASSWORD)
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         await connection.execute(
             "UPDATE credential SET password_hash = $1 WHERE user_id = 'u1' AND org_id = 'org.1'", older
         )
@@ -177,7 +177,7 @@ async def test_a_hash_of_older_parameters_is_renewed_at_the_next_login(people: D
     assert (await login(server, "asha", "wrong"))[0] == 401
     assert (await login(server, "asha"))[0] == 200
 
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         newer = await connection.fetchval(
             "SELECT password_hash FROM credential WHERE user_id = 'u1' AND org_id = 'org.1'"
         )
@@ -255,7 +255,7 @@ async def test_a_refresh_token_that_is_shown_again_ends_the_session_of_whoever_h
     assert (await refresh(server, first))[0] == 401
 
     assert (await refresh(server, third))[0] == 401
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         (event,) = await connection.fetch("SELECT * FROM security_event WHERE kind = 'refresh_reused'")
         assert await connection.fetchval("SELECT ended_by FROM session") == "reuse"
     assert (event["org_id"], event["user_id"], event["address"]) == ("org.1", "u1", "127.0.0.1")
@@ -270,7 +270,7 @@ async def test_of_many_refreshes_at_once_all_get_one_successor(people: Database,
 
     assert {status for status, _ in answers} == {200}
     (successor,) = {grant["refresh_token"] for _, grant in answers}
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         assert await connection.fetchval("SELECT max(generation) FROM refresh_token") == 2
     assert (await refresh(server, successor))[0] == 200
 
@@ -279,7 +279,7 @@ async def test_only_a_digest_of_a_refresh_token_is_stored(people: Database, serv
     token = OpaqueToken.read((await login(server, "asha"))[1]["refresh_token"])
 
     assert token is not None
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         (row,) = await connection.fetch("SELECT * FROM refresh_token")
         (session,) = await connection.fetch("SELECT * FROM session")
     assert row["hash"] == token.digest()
@@ -299,7 +299,7 @@ async def test_only_a_digest_of_a_refresh_token_is_stored(people: Database, serv
 )
 async def test_a_session_that_has_ended_is_not_refreshed(people: Database, server: Server, change: str) -> None:
     token = (await login(server, "asha"))[1]["refresh_token"]
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         await connection.execute(change)
 
     status, problem = await refresh(server, token)
@@ -311,12 +311,12 @@ async def test_a_session_ends_after_its_whole_life_however_often_it_is_refreshed
     people: Database, server: Server
 ) -> None:
     token = (await login(server, "asha"))[1]["refresh_token"]
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         await connection.execute("UPDATE session SET created_at = now() - interval '80 days'")
 
     assert (await refresh(server, token))[0] == 200
 
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         assert await connection.fetchval("SELECT expires_at = created_at + interval '90 days' FROM session")
 
 
@@ -351,7 +351,7 @@ async def test_a_user_who_left_during_the_password_check_gets_no_session(
     people: Database, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def slow_check(_stored: str | None, _password: str) -> bool:
-        async with people.acquire() as connection:
+        async with people.acquire_everywhere() as connection:
             await connection.execute("UPDATE users SET is_active = false WHERE username = 'asha'")
         return True
 

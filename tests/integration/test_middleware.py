@@ -33,7 +33,7 @@ async def test_no_password_token_or_body_reaches_the_log(
     database: Database, server: Server, lines: io.StringIO
 ) -> None:
     password = CANARY + "-password"
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await add_user(
             connection,
             org_id="org",
@@ -68,7 +68,7 @@ async def test_no_password_token_or_body_reaches_the_log(
 
 async def test_a_database_that_is_gone_is_a_503(server: Server, database: Database, lines: io.StringIO) -> None:
     """Its connections are cut by PostgreSQL, as in a restart."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -143,7 +143,7 @@ async def test_of_many_uses_of_a_reset_at_once_one_counts(people: Database, serv
 )
 async def test_a_reset_that_is_over_is_refused(people: Database, server: Server, change_it: str) -> None:
     token = await given(await logged_in(server, "rekha"))
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         await connection.execute(change_it)
 
     assert (await reset(server, token))[1]["code"] == "reset_refused"
@@ -185,7 +185,7 @@ async def test_only_a_hash_of_a_reset_is_stored(people: Database, server: Server
     token = OpaqueToken.read(await given(await logged_in(server, "rekha")))
 
     assert token is not None
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         (row,) = await connection.fetch("SELECT * FROM password_reset")
     assert row["hash"] == token.digest()
     assert token.secret not in repr(dict(row))
@@ -211,7 +211,7 @@ async def test_who_may_give_a_reset_and_to_whom(
 
 async def test_nobody_takes_over_a_person_who_may_do_more(people: Database, server: Server) -> None:
     """A role with user.update alone must not become the administrator's."""
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         await connection.execute(
             "INSERT INTO roles (org_id, id, title, codes) VALUES ('org.1', 'desk', 'Help desk', '{user.update}')"
         )

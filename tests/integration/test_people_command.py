@@ -107,7 +107,7 @@ async def test_organisation_that_its_declaration_refuses_is_not_founded(
 
 
 async def test_unknown_field_of_an_organisation_is_our_mistake(database: Database) -> None:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         with pytest.raises(KeyError):
             await found_organisation(connection, org_id="x1", legal_name="X", colour="white")
 

@@ -215,7 +215,7 @@ async def test_purge_between_two_looks_at_the_clock_hides_no_deletion(
         clock = await read_clock(*arguments)
         if not purged:
             purged = True
-            async with house.database.acquire() as connection:
+            async with house.database.acquire_everywhere() as connection:
                 await upkeep.purge(connection, house.org_id, -1)
         return clock
 

@@ -34,7 +34,7 @@ def _partner(id: str) -> dict[str, Any]:
 @pytest.fixture
 async def house(database: Database, tmp_path: Path) -> House:
     house = await House.found(database, tmp_path, "o", "agent")
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await connection.execute(
             "INSERT INTO organisations (org_id, id, legal_name) VALUES ('o', 'o', 'Org');"
             "INSERT INTO branches (org_id, id, code, name, state) VALUES ('o', 'b', 'RJK', 'Rajkot', 'Gujarat')"
@@ -58,7 +58,7 @@ async def test_record_that_breaks_a_rule_with_a_bug_is_filed_and_the_rest_goes_t
     answer = await push(database, house.standings, AGENT, wanted)
 
     assert not answer.kept_back
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         assert [r["id"] for r in await connection.fetch("SELECT id FROM business_partners")] == ["good"]
         issue = await connection.fetchrow("SELECT record_id, reason_code, payload FROM sync_issues")
     assert (issue["record_id"], issue["reason_code"]) == ("bad", "not_processable")
@@ -79,6 +79,6 @@ async def test_value_that_no_column_can_hold_is_refused_not_an_error(
     wanted = _request({"business_partners": {"created": [_partner("bad"), _partner("good")]}})
     await push(database, house.standings, AGENT, wanted)
 
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         assert [r["id"] for r in await connection.fetch("SELECT id FROM business_partners")] == ["good"]
         assert await connection.fetchval("SELECT reason_code FROM sync_issues") == "not_processable"

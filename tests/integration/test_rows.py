@@ -31,7 +31,7 @@ def partner_row(**values: Any) -> Row:
 
 async def read_back(house: House, table: str) -> dict[str, Row]:
     """Read rows as the engine does: from the payload that capture wrote."""
-    async with house.database.acquire() as connection:
+    async with house.database.acquire_everywhere() as connection:
         ids = await house.ids(table)
         states = await log.read_states(connection, ORG, [(table, id) for id in ids])
     return {id: state.row for (_, id), state in states.items() if state.row is not None}
@@ -41,7 +41,7 @@ async def test_texts_and_words_read_back_equal(house: House) -> None:
     words = tuple(sorted(word for word in ODD_TEXTS if word))
     written = {f"p{n}": partner_row(remarks=text, tags=words[:n]) for n, text in enumerate(ODD_TEXTS)}
 
-    async with house.database.acquire() as connection:
+    async with house.database.acquire_everywhere() as connection:
         await rows.insert(connection, PARTNER, ORG, written)
 
     found = await read_back(house, "business_partners")
@@ -68,7 +68,7 @@ async def test_numbers_days_moments_and_documents_read_back_equal(house: House) 
         "created_by": "agent1",
     }
 
-    async with house.database.acquire() as connection:
+    async with house.database.acquire_everywhere() as connection:
         await rows.insert(connection, LOT, ORG, {"lot": row})
 
     assert await read_back(house, "availabilities") == {"lot": row}
@@ -76,7 +76,7 @@ async def test_numbers_days_moments_and_documents_read_back_equal(house: House) 
 
 async def test_update_overwrites_all_but_who_created_it_and_when(house: House) -> None:
     first, second = (datetime(2026, 11, day, tzinfo=UTC) for day in (1, 2))
-    async with house.database.acquire() as connection:
+    async with house.database.acquire_everywhere() as connection:
         original = partner_row(created_at=first, updated_at=first, created_by="a", updated_by="a", email="x@y.example")
         await rows.insert(connection, PARTNER, ORG, {"p": original})
         changed = partner_row(created_at=second, updated_at=second, created_by="b", updated_by="b", legal_name="Q")
@@ -92,7 +92,7 @@ async def test_rows_of_another_organisation_stay_as_they_are(house: House, tmp_p
         await one.add_partners("p", "q")
     before = await other.truth("business_partners")
 
-    async with house.database.acquire() as connection:
+    async with house.database.acquire_everywhere() as connection:
         await rows.update(connection, PARTNER, ORG, {"p": partner_row(legal_name="Mine")})
         await rows.delete(connection, PARTNER, ORG, ["q"])
         assert await rows.ids_by(connection, PARTNER, "branch_id", ORG, ["b1"]) == [("p", "b1")]
@@ -104,7 +104,7 @@ async def test_rows_of_another_organisation_stay_as_they_are(house: House, tmp_p
 async def test_holders_and_users_are_found(house: House) -> None:
     await house.add_partners("p", "q")
     await house.run("UPDATE business_partners SET phone = '+919825012345' WHERE id = 'p'")
-    async with house.database.acquire() as connection:
+    async with house.database.acquire_everywhere() as connection:
         held = await rows.holders(connection, PARTNER, ("phone",), ORG, {("+919825012345",), ("+911111111111",)})
         used = await rows.uses(connection, [(PARTNER, "branch_id")], ORG, ["b1", "b2"])
         none = await rows.uses(connection, [], ORG, ["b1"])

@@ -36,7 +36,7 @@ async def elsewhere(people: Database, database_url: str, tmp_path: Path) -> Asyn
 
 
 async def run(database: Database, statement: str, *values: object) -> None:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await connection.execute(statement, *values)
 
 
@@ -220,7 +220,7 @@ async def test_the_sessions_that_are_not_over_are_named_in_one_statement(people:
     await run(people, "UPDATE device SET state = 'revoked' WHERE user_id = 'u3'")
 
     counted: list[str] = []
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         with connection.query_logger(lambda executed: counted.append(executed.query)):
             let_in = await admitted(connection, ORG, [asha, bela, mina, rekha, ravi, "nonsense"])
         live = await live_among(connection, [(ORG, rekha), (OTHER, ravi), (ORG, asha), (OTHER, rekha)])
@@ -349,7 +349,7 @@ async def test_who_did_what_is_written_down(people: Database, server: Server) ->
     ravi = await logged_in(server, "ravi")
     await asyncio.sleep(0.1)
 
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         happened = await list_happened(connection, ORG)
         others = await list_happened(connection, OTHER)
 
@@ -385,10 +385,10 @@ async def test_sessions_that_ended_long_ago_are_forgotten_with_the_devices_they_
     )
     await run(people, "UPDATE device SET registered_at = now() - interval '40 days'")
 
-    async with people.acquire() as connection, connection.transaction():
+    async with people.acquire_everywhere() as connection, connection.transaction():
         await forget_ended(connection, 30)
 
-    async with people.acquire() as connection:
+    async with people.acquire_everywhere() as connection:
         sessions = await connection.fetch("SELECT id FROM session")
         devices = {row["id"] for row in await connection.fetch("SELECT id FROM device")}
     assert [row["id"] for row in sessions] == [live.grant["session_id"]]

@@ -19,7 +19,7 @@ INSERT = "INSERT INTO units (org_id, id, code, name, dimension, factor_to_base) 
 
 
 async def ids(database: Database) -> list[str]:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         return [row["id"] for row in await connection.fetch("SELECT id FROM units ORDER BY id")]
 
 
@@ -28,7 +28,7 @@ async def test_what_it_returns_is_committed(database: Database) -> None:
         await connection.execute(INSERT, "a")
         return "done"
 
-    assert await unit_of_work(database, work) == "done"
+    assert await unit_of_work(database, "o", work) == "done"
     assert await ids(database) == ["a"]
 
 
@@ -38,10 +38,10 @@ async def test_what_raises_leaves_no_trace(database: Database) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await unit_of_work(database, work)
+        await unit_of_work(database, "o", work)
 
     assert await ids(database) == []
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         assert not connection.is_in_transaction()
         assert await connection.fetchval("SELECT count(*) FROM event") == 0
 
@@ -65,7 +65,7 @@ async def test_lost_race_runs_the_work_again_from_its_first_read(database: Datab
         if len(seen) < 3:
             raise lost("lost")
 
-    await unit_of_work(database, work)
+    await unit_of_work(database, "o", work)
 
     assert seen == [0, 0, 0], "each attempt starts from nothing"
     assert await ids(database) == ["a"]
@@ -80,7 +80,7 @@ async def test_whoever_always_loses_is_told_that_the_server_is_busy(database: Da
         raise asyncpg.SerializationError("lost")
 
     with pytest.raises(Busy):
-        await unit_of_work(database, work)
+        await unit_of_work(database, "o", work)
 
     assert attempts == ATTEMPTS_MAX
 
@@ -94,12 +94,12 @@ async def test_what_is_no_race_is_not_tried_again(database: Database) -> None:
         await connection.execute("SELECT 1 / 0")
 
     with pytest.raises(asyncpg.DivisionByZeroError):
-        await unit_of_work(database, work)
+        await unit_of_work(database, "o", work)
     assert attempts == 1
 
 
 async def test_real_deadlock_ends_with_both_done(database: Database) -> None:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await connection.execute("INSERT INTO units (org_id, id, code, name, dimension, factor_to_base)"
                                  " VALUES ('o', 'a', 'a', 'a', 'mass', 1), ('o', 'b', 'b', 'b', 'mass', 1)")  # fmt: skip
     meet = asyncio.Barrier(2)
@@ -117,10 +117,10 @@ async def test_real_deadlock_ends_with_both_done(database: Database) -> None:
 
         return work
 
-    await asyncio.gather(unit_of_work(database, locking("a", "b")), unit_of_work(database, locking("b", "a")))
+    await asyncio.gather(unit_of_work(database, "o", locking("a", "b")), unit_of_work(database, "o", locking("b", "a")))
 
     assert attempts >= 3
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         assert [r["name"] for r in await connection.fetch("SELECT name FROM units ORDER BY id")] == ["ab", "ba"]
 
 
@@ -133,7 +133,7 @@ async def test_caller_that_is_cancelled_at_any_await_never_cuts_the_work(databas
             await connection.execute(INSERT, id)
             await asyncio.sleep(0)
 
-    caller = asyncio.create_task(unit_of_work(database, work))
+    caller = asyncio.create_task(unit_of_work(database, "o", work))
     for _ in range(pauses):
         await asyncio.sleep(0.002)
     was_done = caller.done()
@@ -144,7 +144,7 @@ async def test_caller_that_is_cancelled_at_any_await_never_cuts_the_work(databas
     begun = was_done or pauses > 0
     assert await ids(database) == (["a", "b", "c"] if begun else await ids(database))
     assert len(await ids(database)) in (0, 3)
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         assert not connection.is_in_transaction()
 
 
@@ -155,7 +155,7 @@ async def test_closing_waits_for_what_is_under_way(database_url: str, database: 
         await asyncio.sleep(0.1)
         await connection.execute(INSERT, "a")
 
-    caller = asyncio.create_task(unit_of_work(closing, work))
+    caller = asyncio.create_task(unit_of_work(closing, "o", work))
     await asyncio.sleep(0.02)
     caller.cancel()
     await asyncio.wait({caller})
@@ -173,7 +173,7 @@ async def test_trial_leaves_no_trace_and_the_transaction_goes_on(database: Datab
             async with trial(connection):
                 await connection.execute(INSERT, "kept")
 
-    await unit_of_work(database, work)
+    await unit_of_work(database, "o", work)
 
     assert await ids(database) == ["kept"]
 
@@ -185,12 +185,12 @@ async def test_the_log_names_the_doer_and_only_within_the_unit(database: Databas
         await act_as_server(connection)
         await connection.execute(INSERT, "b")
 
-    await unit_of_work(database, work)
+    await unit_of_work(database, "o", work)
     for _ in range(5):  # every connection of the pool
-        async with database.acquire() as connection:
+        async with database.acquire_everywhere() as connection:
             await connection.execute("UPDATE units SET name = name || 'x' WHERE id = 'a'")
 
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         events = await connection.fetch("SELECT actor, session, push FROM event ORDER BY position")
     assert [tuple(e) for e in events[:2]] == [("agent'1", "phone1", "digest"), ("server", None, None)]
     assert {tuple(e) for e in events[2:]} == {(None, None, None)}
@@ -205,8 +205,8 @@ async def test_several_doers_of_one_statement_are_told_apart(database: Database)
             " SELECT 'o', id, id, id, 'mass', 1 FROM unnest('{a,b,c}'::text[]) id"
         )
 
-    await unit_of_work(database, work)
+    await unit_of_work(database, "o", work)
 
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         events = await connection.fetch("SELECT record_id, actor, session, push FROM event ORDER BY record_id")
     assert [tuple(e) for e in events] == [(id, f"agent-{id}", f"phone-{id}", f"push-{id}") for id in "abc"]

@@ -29,7 +29,7 @@ def pull_units(house: House) -> Pull:
 
 
 async def _three_units_one_deleted(database: Database, days_ago: int) -> None:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await connection.execute(
             "INSERT INTO units (org_id, id, code, name, dimension, factor_to_base)"
             " SELECT 'o', n::text, n::text, 'unit', 'mass', 1 FROM generate_series(1, 3) n"
@@ -68,7 +68,7 @@ async def test_device_below_the_floor_is_replaced_and_never_misses_a_deletion(
 async def test_device_at_the_floor_goes_on_incrementally(database: Database, pull_units: Pull) -> None:
     await _three_units_one_deleted(database, days_ago=10)
     await one_round(database, tombstone_days=5, receipt_days=5)
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         floor = await connection.fetchval("SELECT floor FROM org_clock WHERE org_id = 'o'")
 
     answer = await pull_units(floor)
@@ -90,7 +90,7 @@ async def test_tombstone_in_retention_is_kept(database: Database, house: House, 
 
 async def test_cached_first_sync_does_not_bring_a_purged_record_back(database: Database, pull_units: Pull) -> None:
     """The newest position of a table falls when its tombstone goes; the cache must not take that for an older state."""
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await connection.execute(
             "INSERT INTO units (org_id, id, code, name, dimension, factor_to_base) VALUES ('o', '1', '1', 'u', 'mass', 1)"
         )
@@ -107,7 +107,7 @@ async def test_cached_first_sync_does_not_bring_a_purged_record_back(database: D
 
 
 async def test_only_one_process_keeps_house_at_a_time(database: Database) -> None:
-    async with database.acquire() as other, other.transaction():
+    async with database.acquire_everywhere() as other, other.transaction():
         assert await upkeep.claim_upkeep(other)
 
         assert await one_round(database, tombstone_days=5, receipt_days=5) == 0

@@ -24,7 +24,7 @@ BRANCH = "b1"
 async def house(database: Database) -> Database:
     """People, and forty partners that everybody of the house may read."""
     await settle(database)
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         for org_id in ("org.1", "org.2"):
             await connection.execute("INSERT INTO organisations (org_id, id, legal_name) VALUES ($1, $1, $1)", org_id)
             await connection.execute(
@@ -53,7 +53,7 @@ def partner(name: str) -> dict[str, Any]:
 
 
 async def run(database: Database, statement: str, *values: Any) -> Any:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         return await connection.fetchval(statement, *values)
 
 

@@ -88,7 +88,7 @@ class Families(RuleBasedStateMachine):
         """Let time pass, as far as this session can tell."""
 
         async def pass_by() -> None:
-            async with self.database.acquire() as connection:
+            async with self.database.acquire_everywhere() as connection:
                 await connection.execute(
                     "UPDATE refresh_token SET used_at = used_at - make_interval(secs => $2) WHERE session_id = $1",
                     self.session_id,
@@ -140,7 +140,7 @@ class Families(RuleBasedStateMachine):
             return
 
         async def look() -> tuple[bool, int, int, int]:
-            async with self.database.acquire() as connection:
+            async with self.database.acquire_everywhere() as connection:
                 ended = await connection.fetchval(
                     "SELECT revoked_at IS NOT NULL FROM session WHERE id = $1", self.session_id
                 )
@@ -201,7 +201,7 @@ async def used(database: Database, signer: Tokens, token: str) -> str | None:
 
 
 async def minutes_pass(database: Database) -> None:
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         await connection.execute("UPDATE refresh_token SET used_at = used_at - interval '2 minutes'")
 
 
@@ -270,7 +270,7 @@ async def test_the_database_and_an_old_token_together_give_no_newer_one(database
     for _ in range(3):
         line.append(str(await used(database, signer, line[-1])))
 
-    async with database.acquire() as connection:
+    async with database.acquire_everywhere() as connection:
         rows = await connection.fetch("SELECT generation, salt FROM refresh_token ORDER BY generation")
 
     assert [row["salt"] is not None for row in rows] == [False, False, True, False]
