@@ -77,7 +77,7 @@ async def _spool(
 
     None: somebody's rights changed before the snapshot was taken.
     """
-    async with database.acquire() as connection:
+    async with database.acquire(actor.org_id) as connection:
         clock, _ = await orient(connection, actor.org_id, request.cursor)
         standing = await standings.settle(connection, actor, clock.rights)
     if standing is None:
@@ -105,7 +105,7 @@ async def _fill(
 ) -> None:
     jobs: list[tuple[Listing, Spool]] = []
     try:
-        async with room.copying, database.snapshot() as connection:
+        async with room.copying, database.snapshot(actor.org_id) as connection:
             clock, way = await orient(connection, actor.org_id, request.cursor)
             if not standing.counts(clock.rights):
                 planned.set_result(None)
