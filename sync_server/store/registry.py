@@ -69,6 +69,7 @@ async def read_device(connection: Connection, org_id: str, device_id: str) -> De
 
 
 async def rename_device(connection: Connection, org_id: str, device_id: str, name: str) -> None:
+    """Give a device the name that people know it by."""
     await connection.execute("UPDATE device SET name = $3 WHERE org_id = $1 AND id = $2", org_id, device_id, name)
 
 
@@ -81,6 +82,7 @@ async def lock_state(connection: Connection, org_id: str, device_id: str) -> str
 
 
 async def set_state(connection: Connection, org_id: str, device_id: str, state: str) -> None:
+    """Set a device's state; the caller ends its sessions, where that is what it means."""
     await connection.execute("UPDATE device SET state = $3 WHERE org_id = $1 AND id = $2", org_id, device_id, state)
 
 
