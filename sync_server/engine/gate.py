@@ -19,6 +19,9 @@ SYNC: Final = "sync.use"
 """The code of pulls and pushes."""
 
 
+NOBODY: Final = Entitlements({})
+
+
 class NotEntitled(Exception):
     """The asker has none of the codes `needs` anywhere; nothing was looked up and nothing applied."""
 
@@ -33,14 +36,24 @@ def require(entitled: Entitlements, *needs: str) -> None:
         raise NotEntitled(needs)
 
 
-def require_sync(entitled: Entitlements) -> None:
-    """Raise `NotEntitled` if somebody holds something, but not the code of syncing.
+def synced(entitled: Entitlements) -> Entitlements:
+    """Give what somebody may do by syncing: all of it with the code for it, nothing without.
 
-    Who holds nothing at all is let in, to nothing: a device whose user has lost every right is told to let go of what it has,
-    and of each record that it still sends it hears why it was refused.
+    So a device whose user has lost the code is told to let go of what it has, and of each record that it still sends it hears
+    why it is refused.
     """
-    if entitled.holds:
-        require(entitled, SYNC)
+    return entitled if entitled.has(SYNC) else NOBODY
+
+
+def may_begin(entitled: Entitlements) -> bool:
+    """Say whether somebody may begin to sync; who holds nothing at all may, and is sent nothing."""
+    return not entitled.holds or entitled.has(SYNC)
+
+
+def require_sync(entitled: Entitlements) -> None:
+    """Raise `NotEntitled` unless somebody may begin to sync."""
+    if not may_begin(entitled):
+        raise NotEntitled((SYNC,))
 
 
 def reaches(own: Entitlements, other: Entitlements) -> bool:

@@ -19,8 +19,8 @@ from typing import Final, TypeAlias
 from erp_core.catalogue import BY_TABLE
 from erp_core.scopes import ANY_BRANCH, ORG
 from sync_server.engine.cursor import Course, course
-from sync_server.engine.entitlements import Holds, view_of
-from sync_server.engine.gate import require_sync
+from sync_server.engine.entitlements import Entitlements, Holds, view_of
+from sync_server.engine.gate import require_sync, synced
 from sync_server.engine.showing import Gaze, Moved, decide, turned
 from sync_server.engine.standing import Standing, Standings, held_at
 from sync_server.store import clock as clocks
@@ -118,7 +118,8 @@ async def _everyday(connection: Connection, standings: Standings, actor: Actor, 
     if standing is None:
         return Unwritten()
     cursor = request.cursor
-    require_sync(standing.entitled)
+    if cursor is None:
+        require_sync(standing.entitled)
     if way is not Course.INCREMENTAL or request.migrates or cursor is None:
         return TooMuch()
     if clock.position - cursor > SMALL_DELTA_MAX:
@@ -141,7 +142,7 @@ async def _regranted(connection: Connection, standings: Standings, actor: Actor,
     standing, cursor = standings.known(actor, clock.rights), request.cursor
     if standing is None or way is not Course.INCREMENTAL or cursor is None:
         return RightsChanged()
-    holds, before = standing.entitled.holds, await held_at(connection, actor, cursor)
+    holds, before = synced(standing.entitled).holds, await synced_at(connection, actor, cursor)
     turned_scopes = [s for s in holds.keys() | before.keys() if holds.get(s) != before.get(s)]
     if {ORG, ANY_BRANCH} & set(turned_scopes):
         return TooMuch()  # of these the feed itself is the list
@@ -158,6 +159,11 @@ def written_since(standing: Standing) -> int:
     """Give the position from which what the user holds is written down."""
     assert standing.since is not None
     return standing.since
+
+
+async def synced_at(connection: Connection, actor: Actor, position: int) -> Holds:
+    """Give what a user held at `position` and could sync. Cost: two statements."""
+    return synced(Entitlements(await held_at(connection, actor, position))).holds
 
 
 async def orient(connection: Connection, org_id: str, cursor: int | None) -> tuple[Clock, Course]:
@@ -178,7 +184,7 @@ def _steady(standing: Standing, tables: tuple[str, ...]) -> Gazes:
     """Give the gazes of somebody who holds what was held at the cursor; worked out once per standing."""
     known = standing.gazes.get(tables)
     if known is None:
-        views = {table: view_of(BY_TABLE[table], standing.entitled.holds) for table in tables}
+        views = {table: view_of(BY_TABLE[table], synced(standing.entitled).holds) for table in tables}
         known = standing.gazes[tables] = {table: Gaze(view, view) for table, view in views.items()}
     return known
 

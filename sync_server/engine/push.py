@@ -16,23 +16,21 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from conflict.merge import Outcome, Policy
-from conflict.mutation import Mutation, Operation
-from erp_core.values import Plain
+from conflict.mutation import Mutation
 from sync_server.engine.apply import apply
 from sync_server.engine.cursor import FromTheFuture
 from sync_server.engine.devices import DeviceForked, DeviceWiping, SessionEnded, forked, turned_away
-from sync_server.engine.draft import Draft, Submission, Verdict
-from sync_server.engine.gate import SYNC, NotEntitled
-from sync_server.engine.holding import DELETED_MEANWHILE
+from sync_server.engine.draft import Draft, Submission
+from sync_server.engine.gate import SYNC, NotEntitled, may_begin, synced
 from sync_server.engine.inbox import file_issues
 from sync_server.engine.quarantine import POISON, find_poison
 from sync_server.engine.standing import Standings
+from sync_server.engine.verdicts import Clash, clash_of, corrections, must_resolve, refused
 from sync_server.store import log
 from sync_server.store.actor import Actor
 from sync_server.store.clock import NEVER_TICKED, Rights, read_clock
@@ -64,15 +62,6 @@ class PushAnswer:
     """What was refused and stays with the client as unsent: table -> ids."""
 
     kept_back: Mapping[str, Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Clash:
-    """A record that both sides changed: per column base, ours and theirs in plain form; no columns if ours deleted it."""
-
-    table: str
-    id: str
-    columns: Mapping[str, Mapping[str, Plain]]
 
 
 class Conflict(Exception):
@@ -156,7 +145,7 @@ async def _push_admitted(
     answers: dict[Submission, Answer] = {}
     fresh = []
     for one in submissions:
-        if one.entitled.holds and not one.entitled.has(SYNC):
+        if not one.cursor and not may_begin(one.entitled):
             answers[one] = NotEntitled((SYNC,))
         elif _receipt(one) in claims.earlier:
             answers[one] = PushAnswer(claims.earlier[_receipt(one)])
@@ -175,7 +164,7 @@ async def _push_admitted(
 async def _apply(
     connection: Connection, org_id: str, fresh: Sequence[Submission], rights: Rights
 ) -> Sequence[Sequence[Draft]]:
-    return await apply(connection, org_id, fresh, rights=rights, must_resolve=_must_resolve)
+    return await apply(connection, org_id, fresh, rights=rights, must_resolve=must_resolve)
 
 
 async def _entitled(
@@ -183,7 +172,7 @@ async def _entitled(
 ) -> Sequence[Submission]:
     """Give the submissions with what their actors may do now. Cost: nothing for those whose standing is remembered."""
     standing = {one.actor: await standings.read(connection, one.actor, rights) for one in submissions}
-    return [replace(one, entitled=standing[one.actor].entitled) for one in submissions]
+    return [replace(one, entitled=synced(standing[one.actor].entitled)) for one in submissions]
 
 
 def _receipt(submission: Submission) -> log.Receipt:
@@ -191,13 +180,13 @@ def _receipt(submission: Submission) -> log.Receipt:
 
 
 def _answer(submission: Submission, drafts: Sequence[Draft]) -> PushAnswer | Conflict:
-    clashes = [_clash(draft) for draft in drafts if draft.clashes]
+    clashes = [clash_of(draft) for draft in drafts if draft.clashes]
     if clashes:
         return Conflict(clashes)
     kept_back: dict[str, list[str]] = defaultdict(list)
     if not submission.holds_issues:
         for draft in drafts:
-            if _refused(draft):
+            if refused(draft):
                 kept_back[draft.mutation.table].append(draft.mutation.id)
     return PushAnswer(kept_back)
 
@@ -211,48 +200,11 @@ async def _settle(
     """Write down what follows from the verdicts: corrections, answers to repetitions, issues."""
     told = [draft for one in drafts.values() for draft in one if draft.origin.holds_issues]
     others = [draft for one in drafts.values() for draft in one if not draft.origin.holds_issues]
-    await log.correct(connection, org_id, _corrections([*told, *(d for d in others if not _refused(d))]))
+    await log.correct(connection, org_id, corrections([*told, *(d for d in others if not refused(d))]))
     await log.drop_receipts(
         connection, org_id, [_receipt(one) for one, a in answers.items() if isinstance(a, Exception)]
     )
     for one, answer in answers.items():
         if one in drafts and isinstance(answer, PushAnswer) and answer.kept_back:
             await log.keep_receipt(connection, org_id, _receipt(one), answer.kept_back)
-    await file_issues(connection, org_id, datetime.now(UTC), [draft for draft in told if _refused(draft)])
-
-
-def _refused(draft: Draft) -> bool:
-    return draft.verdict is Verdict.REFUSED
-
-
-def _corrections(drafts: Iterable[Draft]) -> list[log.Correction]:
-    """Name the records that a phone now holds otherwise than the server and that did not move.
-
-    A record that was written moved and comes with the next pull anyway. One that is kept back stays unsent on the phone.
-    """
-    return [
-        log.Correction(draft.origin.actor.user_id, *draft.mutation.key, revive=draft.deletes)
-        for draft in drafts
-        if not draft.writes and draft.differs and draft.verdict is not Verdict.WITHHELD
-    ]
-
-
-def _must_resolve(draft: Draft) -> bool:
-    """Say whether the phone must resolve a draft that was merged, not judged. A created record never is one (push rule 2)."""
-    if draft.mutation.operation is not Operation.UPDATED or draft.origin.settles:
-        return False
-    if _refused(draft):  # the record was deleted (push rule 3)
-        return not draft.origin.holds_issues and draft.faults[0].code == DELETED_MEANWHILE
-    return any(outcome.policy is not Policy.OURS for outcome in draft.outcomes)
-
-
-def _clash(draft: Draft) -> Clash:
-    both = {o.column: _sides(draft, o) for o in draft.outcomes if o.policy is not Policy.OURS}
-    return Clash(draft.mutation.table, draft.mutation.id, both)
-
-
-def _sides(draft: Draft, outcome: Outcome) -> Mapping[str, Plain]:
-    def plain(value: Any) -> Plain:
-        return None if value is None else draft.entity.by_name[outcome.column].type.plain(value)
-
-    return {"base": plain(outcome.base), "ours": plain(outcome.ours), "theirs": plain(outcome.theirs)}
+    await file_issues(connection, org_id, datetime.now(UTC), [draft for draft in told if refused(draft)])

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from sync_server.engine.cursor import Course
 from sync_server.engine.entitlements import View, hidden_fields
+from sync_server.engine.gate import synced
 from sync_server.engine.pull import (
     ATTEMPTS_MAX,
     Delta,
@@ -23,10 +24,11 @@ from sync_server.engine.pull import (
     gazes_of,
     orient,
     pull_delta,
+    synced_at,
     written_since,
 )
 from sync_server.engine.showing import Moved, sent_again
-from sync_server.engine.standing import Standing, Standings, held_at
+from sync_server.engine.standing import Standing, Standings
 from sync_server.store import feed, listings
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
@@ -110,10 +112,10 @@ async def _fill(
             if not standing.counts(clock.rights):
                 planned.set_result(None)
                 return
-            holds = standing.entitled.holds
+            holds = synced(standing.entitled).holds
             before = holds
             if request.cursor and way is Course.INCREMENTAL and written_since(standing) > request.cursor:
-                before = await held_at(connection, actor, request.cursor)
+                before = await synced_at(connection, actor, request.cursor)
             gazes = gazes_of(request.tables, holds, before)
             reader = Reader(actor.org_id, actor.user_id)
             tables = await _Planning(connection, room, reader, request, way, gazes, jobs).tables()

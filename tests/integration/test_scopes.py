@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mobile.replica import Replica
+from sync_server.engine.gate import NotEntitled
 from sync_server.engine.standing import Standings
 from sync_server.store.database import Database
 from tests.harness.counting import CountingDatabase
@@ -234,6 +235,22 @@ async def test_role_that_changes_changes_what_its_people_hold(house: House) -> N
     await phone.sync()
 
     assert held(phone) == {"business_partners": {"p2", "p3"}, "partner_contacts": {"c2"}, "trades": set()}
+
+
+async def test_who_may_no_longer_sync_loses_it_all_and_cannot_begin_anew(house: House) -> None:
+    await stock(house)
+    grant = await house.grant(USER, "manager")
+    await house.grant(USER, "accountant")
+    phone = house.device(USER)
+    await phone.sync()
+    assert held(phone) == BOTH
+
+    await house.take(grant)
+    await phone.sync()
+
+    assert not any(phone.rows(table) for table in phone.schema)
+    with pytest.raises(NotEntitled):
+        await house.device(USER, "new phone").sync()
 
 
 async def test_edit_of_a_record_that_is_no_longer_theirs_is_refused_and_explained(house: House) -> None:
