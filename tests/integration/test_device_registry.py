@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from sync_server.engine.push import PushRequest, push
+from sync_server.engine.standing import Standings
 from sync_server.store import registry
+from sync_server.store.actor import Actor
 from sync_server.store.database import Database
 from sync_server.store.registry import Device
 from sync_server.web import keys
+from tests.harness.counting import CountingDatabase
 from tests.harness.people import ORG, Client, logged_in, settle
 from tests.harness.servers import Server
 
@@ -168,7 +172,8 @@ async def test_a_device_is_renamed(people: Database, server: Server) -> None:
     status, shown = await asha.ask("PATCH", "/devices/phone-1", {"name": "Asha's phone"})
 
     assert (status, shown["name"]) == (200, "Asha's phone")
-    for body in ({"name": ""}, {"name": "x" * 101}, {}, {"name": 7}, {"state": "wiped"}, []):
+    bodies: list[Any] = [{"name": ""}, {"name": "x" * 101}, {}, {"name": 7}, {"state": "wiped"}, []]
+    for body in bodies:
         assert (await asha.ask("PATCH", "/devices/phone-1", body))[0] == 422
     assert (await asha.ask("GET", "/devices/phone-1"))[1]["name"] == "Asha's phone"
 
@@ -251,3 +256,26 @@ async def test_a_repeated_push_of_an_ended_session_keeps_its_receipt(people: Dat
     assert (await asha.ask("POST", "/sync?last_pulled_at=null", {}))[0] == 401
 
     assert await run(people, "SELECT count(*) FROM push_receipt") == 1
+
+
+# --- What it costs ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_push_asks_once_whether_its_session_lives_and_counts_only_where_it_is_numbered(
+    people: Database, database_url: str, server: Server
+) -> None:
+    asha = (await logged_in(server, "asha", id="phone-1")).grant
+    counting = await CountingDatabase.open(database_url, pool_max=2)
+    known = Actor(ORG, "u1", asha["session_id"], "phone-1")
+    standings = Standings()
+
+    async def cost(actor: Actor, digest: bytes, counter: int | None = None) -> int:
+        counting.statements.clear()
+        await push(counting, standings, actor, PushRequest(None, [], digest, holds_issues=True, counter=counter))
+        return len(counting.statements)
+
+    await cost(known, b"0")
+    without_session = await cost(Actor(ORG, "u1", "s"), b"1")
+    assert await cost(known, b"2") == without_session + 1
+    assert await cost(known, b"3", 1) == without_session + 2
+    await counting.close()

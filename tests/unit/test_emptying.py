@@ -46,7 +46,7 @@ def test_an_answer_without_records_has_every_table_with_its_three_lists() -> Non
     nothing = json.loads(write_emptied(7, ["trades", "units"], {}, replaces=False))
     gone = json.loads(write_emptied(8, ["trades", "units"], {"trades": ["a"], "other": ["b"]}, replaces=True))
 
-    empty = {"created": [], "updated": [], "deleted": []}
+    empty: dict[str, list[str]] = {"created": [], "updated": [], "deleted": []}
     assert nothing == {"changes": {"trades": empty, "units": empty}, "timestamp": 7}
     assert gone == {
         "changes": {"trades": {**empty, "deleted": ["a"]}, "units": empty},
