@@ -6,7 +6,7 @@ Planted at the end: a list without scopes, an answer without the mask, a clash t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ async def house(database: Database, tmp_path: Path) -> House:
 
 
 @pytest.fixture
-async def clerk(server: Server, house: House) -> AsyncIterator[Clerk]:
-    yield await at_desk(server, house, "agent1")
+async def clerk(server: Server, house: House) -> Clerk:
+    return await at_desk(server, house, "agent1")
 
 
 def test_every_entity_has_an_example() -> None:
@@ -239,8 +239,8 @@ async def test_list_can_be_asked_for_by_its_fields(clerk: Clerk, house: House) -
         "colour=red",
         "legal_name=a&legal_name=b",
         "org_id=org_a",
-    ]
-    + ["is_active=yes", "exposure=NaN", "exposure=1e999", "created_at=-1", "legal_name=%00", "__proto__=x"],
+        *("is_active=yes", "exposure=NaN", "exposure=1e999", "created_at=-1", "legal_name=%00", "__proto__=x"),
+    ],
 )
 async def test_query_that_cannot_be_meant_is_refused(clerk: Clerk, query: str) -> None:
     answer = await clerk.ask("GET", f"/business_partners?{query}")
