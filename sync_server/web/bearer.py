@@ -138,7 +138,7 @@ async def _in_a_live_session(request: web.Request, claimed: Actor) -> Actor:
         raise Problem("device_mismatch")
     if actor.wiping and (request.method, request.path) not in EMPTYING:
         raise Problem("device_wiping")
-    if actor.must_enrol and request.path not in ENROLLING:
+    if actor.must_enrol and not actor.wiping and request.path not in ENROLLING:
         raise Problem("enrolment_needed")
     return actor
 

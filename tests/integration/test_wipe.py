@@ -438,6 +438,21 @@ async def test_what_a_wiping_device_pushes_is_kept_as_it_was_sent_readable_or_no
     assert codes == {"malformed_json", "unknown_table", "wrong_type"}
 
 
+async def test_a_session_that_may_do_next_to_nothing_is_emptied_too(
+    house: Database, server: Server, mina: Client
+) -> None:
+    """Neither a second factor that is wanted first nor a role that was taken away keeps the data on the phone."""
+    asha = await phone(server, "asha", "phone-1")
+    async with house.acquire_everywhere() as connection:
+        await connection.execute("UPDATE session SET must_enrol = true WHERE device_id = 'phone-1'")
+        await connection.execute("DELETE FROM grants WHERE org_id = $1 AND user_id = 'u1'", ORG)
+    await order(mina, "phone-1")
+
+    assert await sync_until_wiped(asha) == 2
+
+    assert asha.rows() == 0
+
+
 async def test_a_wiping_device_cannot_fill_the_database(
     house: Database, server: Server, mina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
