@@ -27,6 +27,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from erp_core.catalogue import ENTITIES
 from mobile.node import SDK, ready_sdk
 from sync_server.config import PREFIX, Settings
 from sync_server.operate.launch import package
@@ -56,13 +57,14 @@ CURL = """#!/usr/bin/env python3
 import argparse, sys, urllib.error, urllib.request
 read = argparse.ArgumentParser()
 read.add_argument("-s", action="store_true")
+read.add_argument("-X")
 read.add_argument("-H", action="append", default=[])
 read.add_argument("-d", type=str.encode)
 read.add_argument("url")
 asked = read.parse_args()
 headers = dict(header.split(": ", 1) for header in asked.H)
 try:
-    answer = urllib.request.urlopen(urllib.request.Request(asked.url, asked.d, headers))
+    answer = urllib.request.urlopen(urllib.request.Request(asked.url, asked.d, headers, method=asked.X))
 except urllib.error.HTTPError as refusal:
     answer = refusal
 sys.stdout.buffer.write(answer.read())
@@ -283,9 +285,16 @@ def test_every_route_is_described() -> None:
     app = web.Application()
     add_routes(app)
     text = (ROOT / "docs/PROTOCOL.md").read_text()
-    routes = {f"{route.method} {route.resource.canonical}" for route in app.router.routes() if route.resource}
+    routes = {f"{route.method} {_path(route.resource)}" for route in app.router.routes() if route.resource}
 
     assert not {name for name in routes if not name.startswith("HEAD ") and f"`{name}`" not in text}
+
+
+def _path(resource: web.AbstractResource) -> str:
+    """Give the path of a resource; those of the entities are described together, as {table}."""
+    tables = {f"/api/v1/{entity.table}": "/api/v1/{table}" for entity in ENTITIES}
+    one = {f"{path}/{{id}}": f"{described}/{{id}}" for path, described in tables.items()}
+    return {**tables, **one}.get(resource.canonical, resource.canonical)
 
 
 def test_the_architecture_is_told_on_two_pages() -> None:
