@@ -26,6 +26,7 @@ from sync_server.identity.keyring import key_files
 from sync_server.operate import setup
 from sync_server.operate.launch import PostgresFailed, package
 from sync_server.operate.standing import report
+from sync_server.store.database import APP_ROLE
 
 PYTHON_MIN: Final = (3, 11)
 
@@ -160,11 +161,13 @@ async def _examine_database(settings: Settings, url: str) -> list[Finding]:
     setup.check(settings, facts)
     unsafe = ", ".join(f"{name} is off" for name in facts.unsafe)
     standing = await report(url)
+    role = await setup.role_fault(url)
     return [
         Finding(f"PostgreSQL {facts.major} answers"),
         Finding(
             unsafe or "fsync, full_page_writes and synchronous_commit are on",
             "A power cut would lose what phones were told is safe: turn it on in postgresql.conf." if unsafe else None,
         ),
+        Finding(f"requests are served as {APP_ROLE}", role),
         Finding(f"schema {standing.state.value} at {standing.revision}", None if standing.ready else standing.sentence),
     ]

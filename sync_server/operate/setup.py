@@ -22,8 +22,9 @@ from sync_server.operate.migrations import migrate_up
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.seed import seed_demo
 from sync_server.operate.standing import Report, report
-from sync_server.store.database import OLDEST_POSTGRESQL
+from sync_server.store.database import APP_ROLE, OLDEST_POSTGRESQL, OWNER_CONNECTIONS_MAX, ROLE_MENDED
 from sync_server.store.facts import ServerFacts, read_facts
+from sync_server.store.walls import found_role, may_act
 
 log = structlog.get_logger(__name__)
 
@@ -48,9 +49,19 @@ def opened(settings: Settings) -> Iterator[tuple[str, Cluster | None]]:
     cluster = Cluster(settings.data / "postgres")
     cluster.start()
     try:
+        asyncio.run(_let_act(cluster))
         yield cluster.url(), cluster
     finally:
         cluster.release()
+
+
+async def _let_act(cluster: Cluster) -> None:
+    """Let the owner of our database act as the server's role, also in a cluster that was made before there was one."""
+    connection = await asyncpg.connect(cluster.url("postgres", admin=True))
+    try:
+        await found_role(connection, "cotton")
+    finally:
+        await connection.close()
 
 
 async def prepare(settings: Settings, url: str) -> Report:
@@ -61,6 +72,9 @@ async def prepare(settings: Settings, url: str) -> Report:
     check(settings, await server_facts(url))
     if settings.database_url is None:
         await migrate_up(url)
+    role = await role_fault(url)
+    if role is not None:
+        raise NotServable(f"Requests are served as the role {APP_ROLE}, and it is not there for us. {role}")
     standing = await report(url)
     if settings.demo and standing.ready:
         seeded = await seed_demo(url)
@@ -101,10 +115,20 @@ def check(settings: Settings, facts: ServerFacts) -> None:
     """Refuse a server that is too old or too small for the settings. Raises NotServable."""
     if facts.major < OLDEST_POSTGRESQL:
         raise NotServable(f"PostgreSQL {facts.major} is too old: {OLDEST_POSTGRESQL} or newer is needed.")
-    wanted = settings.workers * settings.pool_max + PEOPLE_CONNECTIONS
+    each = settings.pool_max + OWNER_CONNECTIONS_MAX
+    wanted = settings.workers * each + PEOPLE_CONNECTIONS
     if wanted > facts.connections_max:
         raise NotServable(
-            f"{settings.workers} workers with {settings.pool_max} connections each and {PEOPLE_CONNECTIONS} for people are "
+            f"{settings.workers} workers with {each} connections each and {PEOPLE_CONNECTIONS} for people are "
             f"more than the {facts.connections_max} that PostgreSQL allows: lower COTTON_WORKERS or COTTON_POOL_MAX, or raise "
             "its max_connections."
         )
+
+
+async def role_fault(url: str) -> str | None:
+    """Say what is to be done before requests can be served as the role behind the second wall; None: nothing."""
+    connection = await asyncpg.connect(url)
+    try:
+        return None if await may_act(connection) else ROLE_MENDED
+    finally:
+        await connection.close()

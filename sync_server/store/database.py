@@ -47,7 +47,7 @@ NO_ORGANISATION: Final = ""
 """For `Database.acquire`: nobody's rows. What a login asks before it is known whose it is has functions of its own."""
 
 ROLE_MENDED: Final = (
-    "Run `cotton-sync migrate up`; if it may not make roles, a database administrator runs once:"
+    "Run `cotton-sync migrate up`; where that may not make roles, a database administrator runs once:"
     f" CREATE ROLE {APP_ROLE} NOLOGIN; GRANT {APP_ROLE} TO the user of COTTON_DATABASE_URL;"
 )
 

@@ -45,9 +45,24 @@ UNION ALL
 SELECT format('trigger %s.%s', r.relname, t.tgname), concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled)
 FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal
 UNION ALL
+SELECT format('policy %s.%s', r.relname, p.polname),
+  concat_ws(' ', p.polcmd, p.polpermissive, ARRAY(SELECT oid::regrole::text FROM unnest(p.polroles) AS oid ORDER BY 1),
+    pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+FROM relation r JOIN pg_policy p ON p.polrelid = r.oid
+UNION ALL
+-- What the server's own role may do; whom else an administrator lets in is no business of ours.
+SELECT format('rights %s', r.relname), string_agg(given.privilege, ' ' ORDER BY given.privilege)
+FROM relation r CROSS JOIN LATERAL (
+  SELECT acl.privilege_type, acl.grantee FROM pg_class c, aclexplode(c.relacl) acl WHERE c.oid = r.oid
+  UNION ALL
+  SELECT format('%s(%s)', acl.privilege_type, a.attname), acl.grantee FROM pg_attribute a, aclexplode(a.attacl) acl
+  WHERE a.attrelid = r.oid AND NOT a.attisdropped
+) AS given(privilege, grantee) WHERE given.grantee = to_regrole('cotton_app') GROUP BY r.relname
+UNION ALL
 SELECT format('function %s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)),
   concat_ws(' ', p.prokind, pg_get_function_result(p.oid), l.lanname, p.provolatile, p.prosecdef, p.proisstrict,
-    p.proconfig::text, p.prosrc, pg_get_function_sqlbody(p.oid))
+    p.proconfig::text, p.prosrc, pg_get_function_sqlbody(p.oid),
+    CASE WHEN EXISTS (SELECT FROM aclexplode(p.proacl) WHERE grantee = to_regrole('cotton_app')) THEN 'for cotton_app' END)
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.pronamespace = 'public'::regnamespace
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')

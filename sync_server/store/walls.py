@@ -1,6 +1,6 @@
 """The role behind the second wall: whether it is there, and making it where the cluster is ours.
 
-Owns: the name of the role that requests are served as, and what a database administrator must run where we may not.
+Owns: looking for the role that requests are served as, and making it.
 Must not know: which rights the role has (migrations/versions/0008_pre_walls.py and those after it).
 Invariant: a connection that is lent to a request acts as this role and no other (tests/integration/test_walls.py).
 """
@@ -22,11 +22,6 @@ async def may_act(connection: Connection) -> bool:
     # Since PostgreSQL 16 a member may be one that may not act as the role.
     how = "SET" if connection.get_server_version().major >= 16 else "MEMBER"
     return bool(await connection.fetchval(_MAY_ACT, APP_ROLE, how))
-
-
-async def name_user(connection: Connection) -> str:
-    """Name whoever is connected, as SQL would have it."""
-    return str(await connection.fetchval("SELECT quote_ident(current_user)"))
 
 
 async def found_role(connection: Connection, member: str) -> None:
