@@ -8,10 +8,13 @@ Invariant: nothing is asked without a live session of that user.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from erp_core.catalogue import BY_NAME
+from erp_core.language import Field
+from erp_core.values import Choice, Day, Document, Flag, Instant, Integer, Number, Reference, Words
 from sync_server.store.actor import Actor
 from sync_server.web import keys
 from tests.harness.servers import Server
@@ -114,3 +117,26 @@ async def furnish(house: House) -> None:
       INSERT INTO sync_issues (org_id, id, author_id, table_name, record_id, kind, operation, reason_code, sentence, state)
         VALUES ('{house.org_id}', 'i1', 'agent1', 'trades', 't9', 'refused', 'updated', 'locked', 'It is fixed.', 'open');
     """)
+
+
+def values_of(field: Field, ids: Mapping[str, list[str]]) -> Iterator[Any]:
+    """Give a few values of a field, in plain form; `ids`: table -> the ids that a reference may name."""
+    match field.type:
+        case Reference(entity=target):
+            yield from ids[BY_NAME[target].table]
+        case Choice(words=words):
+            yield from words
+        case Integer(least=least) | Number(least=least):
+            yield from (float(least) + 1, float(least) + 2)
+        case Flag():
+            yield from (True, False)
+        case Day():
+            yield from ("2026-11-21", "2026-11-22")
+        case Instant():
+            yield from (1_795_000_000_000, 1_795_000_000_001)
+        case Words(allowed=allowed):
+            yield from (json.dumps([word]) for word in (allowed or ("one", "two"))[:2])
+        case Document():
+            yield from ('{"a":"b"}', '{"a":"c"}')
+        case _:
+            yield from (getattr(field.type, "example", "") or "changed", "changed too")

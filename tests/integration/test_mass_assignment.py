@@ -6,8 +6,6 @@ server's own value stays, and nobody is told off), `refused`. The database is lo
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,10 @@ from erp_core.access import CODES, GUEST, MEMBER, ROLES, admits
 from erp_core.catalogue import BY_NAME, BY_TABLE, ENTITIES
 from erp_core.language import Entity, Field, Phone
 from erp_core.scopes import By
-from erp_core.values import Choice, Day, Document, Flag, Instant, Integer, Number, Reference, Words
 from sync_server.engine import access
 from sync_server.store.database import Database
 from sync_server.wire.problems import Problem
-from tests.harness.office import EXAMPLES, Answer, Clerk, at_desk, furnish
+from tests.harness.office import EXAMPLES, Answer, Clerk, at_desk, furnish, values_of
 from tests.harness.servers import Server
 from tests.harness.world import House
 
@@ -67,29 +64,7 @@ def declared(entity: Entity, field: Field, person: str, present: Any, value: Any
 
 def another(field: Field, present: Any, ids: dict[str, list[str]]) -> Any:
     """Give a value of the field, in plain form, that is not the present one, if there is any."""
-    return next((value for value in _values(field, ids) if value != present), present)
-
-
-def _values(field: Field, ids: dict[str, list[str]]) -> Iterator[Any]:
-    match field.type:
-        case Reference(entity=target):
-            yield from ids[BY_NAME[target].table]
-        case Choice(words=words):
-            yield from words
-        case Integer(least=least) | Number(least=least):
-            yield from (float(least) + 1, float(least) + 2)
-        case Flag():
-            yield from (True, False)
-        case Day():
-            yield from ("2026-11-21", "2026-11-22")
-        case Instant():
-            yield from (1_795_000_000_000, 1_795_000_000_001)
-        case Words(allowed=allowed):
-            yield from (json.dumps([word]) for word in (allowed or ("one", "two"))[:2])
-        case Document():
-            yield from ('{"a":"b"}', '{"a":"c"}')
-        case _:
-            yield from (getattr(field.type, "example", "") or "changed", "changed too")
+    return next((value for value in values_of(field, ids) if value != present), present)
 
 
 @pytest.mark.parametrize("table", [entity.table for entity in ENTITIES])
