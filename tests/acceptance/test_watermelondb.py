@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from erp_core.access import CODES
 from erp_core.catalogue import SYNCED
 from mobile.node import SDK, find_node, ready_sdk
 from sync_server.operate.seed import seed_demo
@@ -66,17 +67,40 @@ async def test_the_example_of_the_readme_compiles(tmp_path: Path) -> None:
     await run_node("node_modules/typescript/bin/tsc", "--project", str(tmp_path), flags=())
 
 
-@pytest.mark.parametrize("what", ["stock", "roundtrip", "conflicts", "refusals", "scopes", "faults", "migration"])
-async def test_the_real_client_syncs(what: str, demo_server: Server, seed: int) -> None:
+async def let_agents_do_everything(database_url: str) -> None:
+    """Give the agents of the demo every code in the whole organisation: what is tested here is not what they may."""
+    connection = await asyncpg.connect(database_url)
+    org_id = await connection.fetchval("SELECT org_id FROM login_name WHERE username = 'agent1'")
+    codes = sorted(code for code in CODES if not code.startswith("external."))
+    await connection.execute(
+        "INSERT INTO roles (org_id, id, title, codes) VALUES ($1, 'everything', 'Everything', $2)", org_id, codes
+    )
+    await connection.execute(
+        "INSERT INTO grants (org_id, id, user_id, role_id) SELECT $1, 'all-' || id, id, 'everything' FROM users"
+        " WHERE org_id = $1 AND id LIKE 'agent%'",
+        org_id,
+    )
+    await connection.close()
+
+
+async def test_rights_change_under_a_real_client(demo_server: Server, seed: int) -> None:
+    await run_node("dist/test/server/scopes.test.js", COTTON_TEST_URL=demo_server.url, COTTON_TEST_SEED=str(seed))
+
+
+@pytest.mark.parametrize("what", ["stock", "roundtrip", "conflicts", "refusals", "faults", "migration"])
+async def test_the_real_client_syncs(what: str, demo_url: str, demo_server: Server, seed: int) -> None:
+    await let_agents_do_everything(demo_url)
     await run_node(f"dist/test/server/{what}.test.js", COTTON_TEST_URL=demo_server.url, COTTON_TEST_SEED=str(seed))
 
 
-async def test_phones_on_a_bad_network_converge(demo_server: Server, seed: int) -> None:
+async def test_phones_on_a_bad_network_converge(demo_url: str, demo_server: Server, seed: int) -> None:
+    await let_agents_do_everything(demo_url)
     await run_node("dist/test/server/converge.test.js", COTTON_TEST_URL=demo_server.url, COTTON_TEST_SEED=str(seed))
 
 
 async def test_a_first_sync_of_20_000_records_is_complete(database_url: str, tmp_path: Path) -> None:
     await seed_demo(database_url, records=LARGE)
+    await let_agents_do_everything(database_url)
     counts = await count_rows(database_url)
     assert sum(counts.values()) >= LARGE
 

@@ -15,7 +15,7 @@ async function office(method: string, path: string, body?: object): Promise<Reco
   const answer = await fetch(`${serverUrl()}/api/v1/${path}`, {
     method,
     headers: { authorization: `Bearer ${await token('admin')}`, 'content-type': 'application/json' },
-    body: body && JSON.stringify(body),
+    ...(body && { body: JSON.stringify(body) }),
   })
   const text = await answer.text()
   assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${text}`)
