@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -166,7 +166,10 @@ class Draft:
     def merge_into(self, ours: Row, history: Sequence[Event]) -> None:
         """Merge into the record as the server has it; `history` is what happened since the replica's cursor."""
         self.before = ours
-        base = replica_base(history, self.origin.cursor, self.origin.actor) if history else ours
+        actor = self.origin.actor
+        if self.origin.channel is Channel.OFFICE:
+            actor = replace(actor, session_id="")  # two pages of one session do not see each other's changes
+        base = replica_base(history, self.origin.cursor, actor) if history else ours
         theirs = {**ours, **{name: value for name, value in self.sent.items() if value is not _UNREADABLE}}
         resolution = merge(base, ours, theirs, self._changed(), policies_of(self.entity))
         self.after = resolution.row

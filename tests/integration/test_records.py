@@ -151,6 +151,15 @@ async def test_change_over_a_newer_one_of_the_same_field_is_refused(clerk: Clerk
     assert (without.status, without.json["remarks"]) == (200, "last")
 
 
+async def test_two_pages_of_one_session_do_not_overwrite_each_other(clerk: Clerk) -> None:
+    tag = (await clerk.ask("GET", "/business_partners/p1")).headers["ETag"]
+
+    first = await clerk.ask("PATCH", "/business_partners/p1", {"remarks": "first page"}, If_Match=tag)
+    second = await clerk.ask("PATCH", "/business_partners/p1", {"remarks": "second page"}, If_Match=tag)
+
+    assert (first.status, second.status) == (200, 412)
+
+
 async def test_deletion_of_what_has_changed_meanwhile_is_refused(clerk: Clerk, house: House) -> None:
     tag = (await clerk.ask("GET", "/trades/t1")).headers["ETag"]
     await house.run("UPDATE trades SET remarks = 'theirs' WHERE id = 't1'")
