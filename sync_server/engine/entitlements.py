@@ -110,10 +110,19 @@ def with_assignments(holds: Holds, assigned: Iterable[tuple[str, str]]) -> dict[
 
 @lru_cache(4096)
 def mask_of(entity: Entity, codes: frozenset[str]) -> int:
-    """Say how much of a record of `entity` these codes show."""
-    if not admits(entity.access.read, codes):
-        return 0
-    return 1 + sum(1 << n for n, (asked, _) in enumerate(entity.read_groups, start=1) if admits(asked, codes))
+    """Say how much of a record of `entity` these codes show; 0: nothing."""
+    bits = bits_of(entity, codes)
+    return bits if bits & 1 else 0
+
+
+@lru_cache(4096)
+def bits_of(entity: Entity, codes: frozenset[str]) -> int:
+    """Say what these codes add to what others show: the record (bit 0), groups of its fields (the bits above).
+
+    A group alone shows nothing; it counts where another scope shows the record, as the codes of all scopes count together.
+    """
+    groups = (asked for asked, _ in entity.read_groups)
+    return sum(1 << n for n, asked in enumerate((entity.access.read, *groups)) if admits(asked, codes))
 
 
 @cache
@@ -131,7 +140,7 @@ def hidden_fields(entity: Entity, mask: int) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How much of one table one sees: scope -> mask, without the scopes that show nothing of it."""
+    """How much of one table one sees: scope -> bits, without the scopes that add nothing to it."""
 
     entity: Entity
     masks: Mapping[str, int]
@@ -146,13 +155,13 @@ class View:
         seen = 0
         for label in labels:
             seen |= self.masks.get(label, 0)
-        return seen
+        return seen if seen & 1 else 0
 
 
 def view_of(entity: Entity, holds: Holds) -> View:
     """Say how much of `entity` these holds show."""
-    masks = ((scope, mask_of(entity, codes)) for scope, codes in holds.items())
-    return View(entity, {scope: mask for scope, mask in masks if mask})
+    found = {scope: bits for scope, codes in holds.items() if (bits := bits_of(entity, codes))}
+    return View(entity, found if any(bits & 1 for bits in found.values()) else {})
 
 
 @cache

@@ -34,7 +34,7 @@ class Which(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How much of a table is seen: scope -> mask; `whole`: every record, every field."""
+    """How much of a table is seen: scope -> mask, of which bit 0 shows a record; `whole`: every record, every field."""
 
     masks: Mapping[str, int]
     whole: bool = False
@@ -182,7 +182,7 @@ def _now(masks: Mapping[str, int]) -> str:
           SELECT l.id, h.mask FROM unnest($6::text[], $7::int[]) AS h(scope, mask) CROSS JOIN LATERAL (
             SELECT l.id FROM label l WHERE l.org_id = $1 AND l.scope = h.scope AND l.entity = $2 AND l.until IS NULL
             OFFSET 0) l""")
-    return f"SELECT id, bit_or(mask) AS mask FROM ({' UNION ALL '.join(parts)}) s WHERE mask IS NOT NULL GROUP BY id"
+    return _together(parts)
 
 
 def _then(masks: Mapping[str, int]) -> str:
@@ -202,4 +202,10 @@ def _then(masks: Mapping[str, int]) -> str:
           SELECT l.id, h.mask FROM unnest($8::text[], $9::int[]) AS h(scope, mask) CROSS JOIN LATERAL (
             SELECT l.id FROM label l WHERE l.org_id = $1 AND l.scope = h.scope AND l.entity = $2
               AND l.since <= $3 AND (l.until IS NULL OR l.until > $3) OFFSET 0) l""")
-    return f"SELECT id, bit_or(mask) AS mask FROM ({' UNION ALL '.join(parts)}) s WHERE mask IS NOT NULL GROUP BY id"
+    return _together(parts)
+
+
+def _together(parts: Sequence[str]) -> str:
+    """Add up what each scope shows of a record, and keep those of which the record itself is shown."""
+    found = " UNION ALL ".join(parts)
+    return f"SELECT id, bit_or(mask) AS mask FROM ({found}) s WHERE mask IS NOT NULL GROUP BY id HAVING bit_or(mask) & 1 = 1"

@@ -19,7 +19,6 @@ from sync_server.wire.schema import schema_document
 from tests.harness.people import Client
 from tests.harness.servers import Server
 
-
 _NUMBERS = itertools.count()
 
 

@@ -72,6 +72,8 @@ async def visible(house: House, user: str) -> dict[str, dict[str, Row]]:
     """Say what a user may see now: table -> id -> row, hidden fields None."""
     tables = {table: await house.truth(table) for table in TABLES}
     given = await given_to(house, user)
+    if not any("sync.use" in one.codes for one in given):
+        given = []  # who may not sync holds nothing on a phone
     seen: dict[str, dict[str, Row]] = {table: {} for table in TABLES}
     for table, rows in tables.items():
         entity = BY_TABLE[table]

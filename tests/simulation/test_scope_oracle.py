@@ -62,7 +62,7 @@ async def test_planted_bug_is_found(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bug: str
 ) -> None:
     monkeypatch.setattr(*PLANTED[bug])
-    for seed in range(6):
+    for seed in range(10):
         org = f"town{seed}"
         houses = [
             await House.settle(database, tmp_path / f"{org}a", org),
@@ -74,4 +74,4 @@ async def test_planted_bug_is_found(
                 await town.step()
         except AssertionError:
             return
-    pytest.fail("six towns did not find it")
+    pytest.fail("ten towns did not find it")
