@@ -20,7 +20,7 @@ from migrations.script import run_script
 ROLE: Final = "cotton_app"
 
 OWN_ORGANISATION: Final = "org_id = (SELECT nullif(current_setting('cotton.org', true), ''))"
-"""The subquery is what makes it cheap: it is evaluated once per statement, not once per row, and is an index condition."""
+"""The subquery is evaluated once per statement, not once per row, also where it is no index condition."""
 
 MAKE_ROLE_V1: Final = """
 -- Roles belong to the whole cluster, and its databases may be migrated side by side: whoever loses a race tries again and

@@ -95,7 +95,7 @@ async def test_every_table_of_an_organisation_has_its_wall(database_url: str) ->
 
 
 async def test_a_wall_is_asked_once_for_a_statement_and_not_for_each_row(database_url: str) -> None:
-    """A policy of a bare current_setting() would be asked row by row, and be no index condition."""
+    """A policy of a bare current_setting() is asked row by row wherever it is a filter, and for each row written."""
     tables = [row for row in await _rows(database_url, WALLS) if row["table"] not in SHOWN_TO_ALL]
 
     assert [row["table"] for row in tables if not row["shown"].startswith("(org_id = ( SELECT ")] == []
