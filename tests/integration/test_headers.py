@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 from sync_server.app import create_app, make_runner
 from sync_server.config import Settings
 from sync_server.web.headers import ALWAYS, STRICT_TRANSPORT
+from sync_server.web.permissions import DECLARED, LOGGED_IN, Route
 from sync_server.wire.problems import CONTENT_TYPE, REGISTRY, Problem
 from tests.harness.servers import UNLIMITED, Server, serve_here
 
@@ -193,8 +194,9 @@ async def failing(demo_url: str, tmp_path: Path) -> AsyncIterator[Server]:
     async def refuse(request: web.Request) -> web.StreamResponse:
         raise Problem(request.match_info["code"])
 
-    app.router.add_get("/api/v1/auth/login/{fault}", fail)
-    app.router.add_get("/api/v1/auth/refresh/{code}", refuse)
+    for path, handler in (("/api/v1/auth/login/{fault}", fail), ("/api/v1/auth/refresh/{code}", refuse)):
+        app[DECLARED]["GET", path] = Route("GET", path, handler, LOGGED_IN)
+        app.router.add_get(path, handler)
     runner = make_runner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -23,7 +23,7 @@ async def device(server: Server, username: str) -> Replica:
 
 
 async def test_two_devices_exchange_their_changes(demo_server: Server, seed: int) -> None:
-    one, two = await device(demo_server, "agent1"), await device(demo_server, "agent2")
+    one, two = await device(demo_server, "manager"), await device(demo_server, "admin")
     values = next(iter(one.rows(PARTNERS).values()))
     begins = {"state": "draft", "kyc_state": "pending"}
     copied = {name: values[name] for name in ("branch_id", "kind", "tags")} | begins
