@@ -114,6 +114,8 @@ class Database:
             # Plans are kept: one made while a table was small must still be right once it is large. Hot statements
             # look rows up by key (joins as LATERAL … OFFSET 0); feed.take_your_time lifts this for the copies.
             "enable_seqscan": "off",
+            # Planning the delta takes as long as running it; with look-ups pinned to keys, no plan depends on values.
+            "plan_cache_mode": "force_generic_plan",
         }
         pooled = partial(asyncpg.create_pool, url, reset=_nothing_to_reset, server_settings=settings)
         owners = await pooled(min_size=0, max_size=owners_max)

@@ -73,6 +73,8 @@ async def list_records(
     arguments: list[Any] = [org_id, table, after, limit + 1, sorted(scopes)]
     conditions = "".join(_condition(match, arguments) for match in matches)
     page = (_WALK if walks else _LABELLED).format(conditions=conditions)
+    # What a filter matches and where a page begins decide the plan; everywhere else one plan serves all values.
+    await connection.execute("SET LOCAL plan_cache_mode = auto")
     rows = await connection.fetch(_PAGE.format(page=page), *arguments)
     listed = [Listed(*row[:4]) for row in rows[:limit]]
     return listed, bool(rows) and rows[0]["found"] > len(listed)
