@@ -52,8 +52,8 @@ def refusals(draft: Draft, world: World) -> list[Violation]:
     access, title, entitled = draft.entity.access, draft.entity.title.lower(), draft.origin.entitled
     before = entitled.codes(draft.labels)
     if draft.after is None:
-        own = _takes_own_rights(draft)
-        return own if admits(access.delete, before) else [_refused(draft, access.delete, f"delete this {title}")]
+        taken = _takes_rights(draft, world)
+        return taken if admits(access.delete, before) else [_refused(draft, access.delete, f"delete this {title}")]
     if draft.after == draft.before:
         return []
     labels = labels_after(draft, world)
@@ -165,10 +165,16 @@ def _more_than_had(draft: Draft, role: Row, fields: tuple[str, ...]) -> Iterator
         yield Violation("more_than_had", f"You cannot give what you do not have: {', '.join(more)}.", fields)
 
 
-def _takes_own_rights(draft: Draft) -> list[Violation]:
+def _takes_rights(draft: Draft, world: World) -> list[Violation]:
+    """Nobody takes their own rights, nor those of somebody who may do more."""
     row = draft.before
-    if draft.entity.name == "grant" and row is not None and row["user_id"] == draft.origin.actor.user_id:
+    if draft.entity.name != "grant" or row is None:
+        return []
+    if row["user_id"] == draft.origin.actor.user_id:
         return [Violation("own_rights", "You cannot take away what you were given; another administrator can.")]
+    role = world.get("role", row["role_id"])
+    if role is not None and not role["external"] and list(_more_than_had(draft, role, ())):
+        return [Violation("out_of_reach", "This grant holds more than you have; ask somebody who has as much.")]
     return []
 
 

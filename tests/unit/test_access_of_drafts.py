@@ -311,10 +311,15 @@ def test_a_role_of_partners_is_given_by_who_may_give(world: LoadedWorld) -> None
     assert refusals(gift, world) == []
 
 
+def test_nobody_takes_the_rights_of_somebody_who_may_do_more(world: LoadedWorld) -> None:
+    assert codes(refusals(deletion(world, GIVER, "grant", "of_meena"), world)) == [("out_of_reach", ())]
+
+
 def test_nobody_takes_or_changes_their_own_rights(world: LoadedWorld) -> None:
     own = deletion(world, GIVER, "grant", "of_meena", user="meena")
     assert codes(refusals(own, world)) == [("own_rights", ())]
-    assert refusals(deletion(world, GIVER, "grant", "of_meena"), world) == []
+    whole = Entitlements({"org": CODES | {MEMBER}})
+    assert refusals(deletion(world, whole, "grant", "of_meena"), world) == []
 
     soon = draft(world, GIVER, "grant", "of_meena", user="meena", valid_until=1_800_000_000_000)
     assert ("own_rights", ("user_id",)) in codes(refusals(soon, world))
