@@ -57,6 +57,8 @@ async def purge(connection: Connection, org_id: str, days: int) -> int:
         "DELETE FROM feed WHERE org_id = $1 AND payload IS NULL AND position > 0 AND position <= $2", org_id, floor
     )
     await connection.execute("DELETE FROM correction WHERE org_id = $1 AND position <= $2", org_id, floor)
+    for table in ("label", "hold", "assignment"):  # what ended by then no cursor asks for any more
+        await connection.execute(f"DELETE FROM {table} WHERE org_id = $1 AND until <= $2", org_id, floor)
     return floor
 
 

@@ -15,6 +15,7 @@ from sync_server.store.database import Database
 from tests.harness.world import House
 
 Pull = Callable[[int | None], Awaitable[Delta | Spooled]]
+INTERVALS = ("label", "hold", "assignment")
 
 
 @pytest.fixture
@@ -111,3 +112,25 @@ async def test_only_one_process_keeps_house_at_a_time(database: Database) -> Non
         assert await upkeep.claim_upkeep(other)
 
         assert await one_round(database, tombstone_days=5, receipt_days=5) == 0
+
+
+async def test_intervals_that_ended_below_the_floor_are_forgotten_and_open_ones_kept(
+    database: Database, house: House, pull_units: Pull
+) -> None:
+    await pull_units(None)
+    await house.run(
+        "INSERT INTO branches (org_id, id, code, name, state) VALUES ('o', 'b', 'B', 'B', 'Gujarat');"
+        "INSERT INTO business_partners (org_id, id, branch_id, legal_name, kind, assigned_agent_id)"
+        " VALUES ('o', 'stays', 'b', 'S', '{buyer}', 'a'), ('o', 'goes', 'b', 'G', '{buyer}', 'a');"
+        "DELETE FROM business_partners WHERE id = 'goes';"
+        "INSERT INTO hold (org_id, user_id, scope, since, until, codes) VALUES ('o', 'reader', 'branch:x', 1, 2, '{}')"
+    )
+    await _three_units_one_deleted(database, days_ago=10)
+
+    await one_round(database, tombstone_days=5, receipt_days=5)
+
+    ended = [await house.one(f"SELECT count(*) FROM {table} WHERE until IS NOT NULL") for table in INTERVALS]
+    assert ended == [0, 0, 0]
+    assert await house.one("SELECT count(*) FROM label WHERE id = 'stays'") == 4
+    assert await house.one("SELECT count(*) FROM assignment") == 1
+    assert await house.one("SELECT count(*) FROM hold WHERE user_id = 'reader'") > 0
