@@ -75,9 +75,7 @@ class ServerSettings(BaseSettings):
         description="largest request body after decompression, in bytes, 1024 to 4294967296",
     )
     push_records_max: int = Field(10_000, ge=1, le=1_000_000, description="records in one push, 1 to 1000000")
-    access_token_seconds: int = Field(
-        600, ge=30, le=86_400, description="life of an access token, in seconds, 30 to 86400"
-    )
+    access_token_seconds: int = Field(600, ge=30, le=600, description="life of an access token, in seconds, 30 to 600")
     refresh_token_days: int = Field(30, ge=1, le=365, description="life of a refresh token, in days, 1 to 365")
     signing_key_file: Path | None = Field(
         None,

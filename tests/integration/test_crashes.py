@@ -37,7 +37,6 @@ from tests.harness.servers import serve_here
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "4"))
 PHONES = ("p1", "p2", "p3", "p4", "p5", "p6")
 PUSHES_BETWEEN = 20
-LONG_LIVED = {"access_token_seconds": 86_400}
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +61,7 @@ async def test_killed_server_loses_and_doubles_nothing(
     database_url: str, server_process: MakeServerProcess, seed: int
 ) -> None:
     await prepare_organisation(database_url, PHONES)
-    server = await server_process(database_url, **LONG_LIVED)
+    server = await server_process(database_url)
     rng = random.Random(seed)
 
     async with fleet_at_work(server.url, PHONES, seed) as fleet:
@@ -81,7 +80,7 @@ async def test_killed_worker_takes_nothing_with_it(
     database_url: str, server_process: MakeServerProcess, seed: int
 ) -> None:
     await prepare_organisation(database_url, PHONES)
-    server = await server_process(database_url, workers=2, **LONG_LIVED)
+    server = await server_process(database_url, workers=2)
     rng = random.Random(seed)
 
     async with fleet_at_work(server.url, PHONES, seed) as fleet:
@@ -109,7 +108,7 @@ def short_folder() -> Iterator[Path]:
 async def test_killed_postgresql_loses_and_doubles_nothing(
     short_folder: Path, server_process: MakeServerProcess, seed: int
 ) -> None:
-    server = await server_process(data=short_folder, demo=False, **LONG_LIVED)
+    server = await server_process(data=short_folder, demo=False)
     cluster = Cluster(short_folder / "postgres")
     await prepare_organisation(cluster.url(), PHONES)
     rng = random.Random(seed)
@@ -151,7 +150,7 @@ async def test_terminated_backends_lose_and_double_nothing(database_url: str, tm
     killer = await asyncpg.connect(database_url)
     try:
         async with (
-            serve_here(database_url, tmp_path, **LONG_LIVED) as server,
+            serve_here(database_url, tmp_path) as server,
             fleet_at_work(server.url, PHONES, seed) as fleet,
         ):
             for _ in range(5 * ROUNDS):
@@ -208,7 +207,7 @@ async def test_connections_cut_at_every_kind_of_moment_lose_and_double_nothing(
     rng = random.Random(seed)
     async with (
         PostgresProxy(database_url) as proxy,
-        serve_here(proxy.url, tmp_path, **LONG_LIVED) as server,
+        serve_here(proxy.url, tmp_path) as server,
         fleet_at_work(server.url, PHONES, seed) as fleet,
     ):
         for _ in range(5 * ROUNDS):
