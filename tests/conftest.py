@@ -3,12 +3,15 @@
 `database_url`   an empty, migrated database           `demo_url`       the same with the small demo organisation
 `database`       the store's `Database` over it         `server`, `demo_server`   a server inside this process
 `server_process` makes real server processes            `seed`           a random seed, printed when the test fails
+`lines`          the log as JSON lines
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
+import logging
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,7 +20,9 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 
+from sync_server import log
 from sync_server.operate.postgres import Cluster
 from sync_server.store.database import Database
 from tests.harness import clusters
@@ -39,6 +44,18 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("COTTON_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """The log, as an operator reads it, from `info` up."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    written = io.StringIO()
+    log.configure("info", written)
+    yield written
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)

@@ -128,8 +128,8 @@ async def _everyday(connection: Connection, standings: Standings, actor: Actor, 
         return Regranted()
     if cursor == clock.position:
         return Delta(cursor, request.tables)
-    reader, gazes = Reader(actor.org_id, actor.user_id), _steady(standing, request.tables)
-    now, candidates = await feed.read_delta(connection, reader, asked_of(standing, gazes), cursor)
+    reader, (gazes, asked) = Reader(actor.org_id, actor.user_id), _steady(standing, request.tables)
+    now, candidates = await feed.read_delta(connection, reader, asked, cursor)
     if (now.epoch, now.floor) != (clock.epoch, clock.floor) or not standing.counts(now.rights):
         # Between the two statements tombstones were purged, history was cut or rights changed: all must be decided anew.
         return RightsChanged()
@@ -180,21 +180,13 @@ def gazes_of(tables: Iterable[str], holds: Holds, before: Holds) -> Gazes:
     return {table: Gaze(view_of(BY_TABLE[table], holds), view_of(BY_TABLE[table], before)) for table in tables}
 
 
-def _steady(standing: Standing, tables: tuple[str, ...]) -> Gazes:
-    """Give the gazes of somebody who holds what was held at the cursor; worked out once per standing."""
-    known = standing.gazes.get(tables)
+def _steady(standing: Standing, tables: tuple[str, ...]) -> tuple[Gazes, Asked]:
+    """Give the gazes of somebody who holds what was held at the cursor, and what to ask for; once per standing."""
+    known = standing.pulls.get(tables)
     if known is None:
-        views = {table: view_of(BY_TABLE[table], synced(standing.entitled).holds) for table in tables}
-        known = standing.gazes[tables] = {table: Gaze(view, view) for table, view in views.items()}
-    return known
-
-
-def asked_of(standing: Standing, gazes: Gazes) -> Asked:
-    """Give what a steady user asks the feed for; worked out once per standing."""
-    key = tuple(gazes)
-    known = standing.asked.get(key)
-    if known is None:
-        known = standing.asked[key] = _asked(gazes)
+        holds = synced(standing.entitled).holds
+        gazes = gazes_of(tables, holds, holds)
+        known = standing.pulls[tables] = (gazes, _asked(gazes))
     return known
 
 

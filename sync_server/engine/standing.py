@@ -37,16 +37,15 @@ REMEMBERED_MAX: Final = 10_000
 class Standing:
     """What a user is entitled to. `rights`: the clock's, under which it was worked out; `given`: without assignments.
 
-    `since`: the position from which `hold` says so; None while that is not known to be written down. `gazes`, `asked`: what
-    pulls worked out from it, by the tables they ask for.
+    `since`: the position from which `hold` says so; None while that is not known to be written down. `pulls`: what pulls
+    worked out from it, by the tables they ask for.
     """
 
     entitled: Entitlements
     given: Holds
     rights: Rights
     since: int | None = None
-    gazes: dict[tuple[str, ...], Mapping[str, Gaze]] = field(default_factory=dict)
-    asked: dict[tuple[str, ...], Asked] = field(default_factory=dict)
+    pulls: dict[tuple[str, ...], tuple[Mapping[str, Gaze], Asked]] = field(default_factory=dict)
 
     def counts(self, rights: Rights) -> bool:
         """Say whether it still holds under a clock with these `rights`; assignments concern who holds an agent's scope."""

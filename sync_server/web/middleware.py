@@ -74,19 +74,20 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _line(request: web.Request, status: int, seconds: float) -> dict[str, Any]:
-    return {**_what(request), "status": status, "ms": round(seconds * 1000, 1), **_who(request)}
+    return {**_what(request), "status": status, "ms": round(seconds * 1000, 1), **who(request)}
 
 
 def _what(request: web.Request) -> dict[str, str]:
     return {"method": request.method, "path": request.path}  # without the query: what is in it belongs to the client
 
 
-def _who(request: web.Request) -> dict[str, str]:
+def who(request: web.Request) -> dict[str, str]:
+    """Say for a line of the log who asks; nothing before that is known."""
     actor = request.get(keys.ACTOR)
     if actor is None:
         return {}
-    who = {"org": actor.org_id, "user": actor.user_id, "session": actor.session_id}
-    return {**who, "device": actor.device_id} if actor.device_id else who
+    named = {"org": actor.org_id, "user": actor.user_id, "session": actor.session_id}
+    return {**named, "device": actor.device_id} if actor.device_id else named
 
 
 @web.middleware
@@ -100,7 +101,7 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
             return cut(request)
         problem, headers = _problem_of(fault)
         if problem.status in _REFUSED:
-            log.info("access_refused", reason=problem.code, **_what(request), **_who(request))
+            log.info("access_refused", reason=problem.code, **_what(request), **who(request))
         if problem.status >= 500:
             log.log(*_severity(problem), exc_info=fault)
         if keys.STREAM in request:

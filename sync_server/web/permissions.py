@@ -11,7 +11,6 @@ would cost a round trip and say less.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
@@ -24,6 +23,7 @@ from erp_core.access import CODES
 from sync_server.engine.gate import NotEntitled, require
 from sync_server.engine.reading import entitled_now
 from sync_server.web import keys
+from sync_server.web.middleware import who
 from sync_server.wire.problems import Problem
 
 
@@ -77,7 +77,7 @@ async def permitted(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except NotEntitled as refused:
         codes = [code for code in refused.needs if code in CODES]
-        log.info("permission_refused", needs=codes, path=request.path, method=request.method, **_who(request))
+        log.info("permission_refused", needs=codes, path=request.path, method=request.method, **who(request))
         raise Problem("forbidden", f"This needs {' or '.join(codes)}." if codes else "") from None
 
 
@@ -91,8 +91,3 @@ async def _check(request: web.Request, needs: tuple[str, ...]) -> None:
     async with request.app[keys.DATABASE].acquire(request[keys.ACTOR].org_id) as connection:
         entitled = await entitled_now(connection, request.app[keys.STANDINGS], request[keys.ACTOR])
     require(entitled, *needs)
-
-
-def _who(request: web.Request) -> Mapping[str, str]:
-    actor = request.get(keys.ACTOR)
-    return {} if actor is None else {"org": actor.org_id, "user": actor.user_id, "session": actor.session_id}

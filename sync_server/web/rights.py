@@ -11,8 +11,8 @@ from aiohttp import web
 
 from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.gate import reaches as reaches
+from sync_server.engine.reading import entitled_now
 from sync_server.store.actor import Actor
-from sync_server.store.clock import read_clock
 from sync_server.web import keys
 from sync_server.wire.problems import Problem
 
@@ -23,11 +23,8 @@ async def entitlements_of(request: web.Request, *user_ids: str) -> list[Entitlem
     """Work out what users of the asker's organisation are entitled to now, in their order."""
     org_id, app = request[keys.ACTOR].org_id, request.app
     async with app[keys.DATABASE].acquire(org_id) as connection:
-        clock = await read_clock(connection, org_id)
-        return [
-            (await app[keys.STANDINGS].read(connection, Actor(org_id, user_id, ""), clock.rights)).entitled
-            for user_id in user_ids
-        ]
+        standings = app[keys.STANDINGS]
+        return [await entitled_now(connection, standings, Actor(org_id, user_id, "")) for user_id in user_ids]
 
 
 async def require(request: web.Request, code: str) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import io
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
-import structlog
 
-from sync_server import log
 from tests.harness.servers import serve_here
 
 SPOOFS = [
@@ -21,17 +17,6 @@ SPOOFS = [
     {"X-Client-IP": "192.0.2.66", "X-Cluster-Client-IP": "192.0.2.66", "X-Forwarded-Host": "192.0.2.66"},
     {"X-Forwarded-For": "192.0.2.66", "Forwarded": "for=192.0.2.66;proto=https", "Via": "1.1 192.0.2.66"},
 ]
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
-    written = io.StringIO()
-    log.configure("info", written)
-    yield written
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
 
 
 def addresses(lines: io.StringIO) -> set[str]:

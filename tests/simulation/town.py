@@ -267,7 +267,7 @@ class Town:
                 grant["id"],
             )
             await house.fetch("ALTER TABLE grants ENABLE TRIGGER USER")
-            house.standings.__init__()  # type: ignore[misc]  # its remembered moment was later
+            house.standings._known.clear()  # its remembered moment was later
         self._say(house.org_id, "take", *grant.values())
 
     async def change_role(self, house: House) -> None:

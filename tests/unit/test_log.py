@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import jwt
@@ -15,22 +14,10 @@ import pytest
 import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sync_server import log
 from sync_server.redaction import REDACTED, SECRET_NAMES
 
 ACCESS = jwt.encode({"sub": "user"}, ec.generate_private_key(ec.SECP256R1()), "ES256")
 REFRESH = f"org.1.{secrets.token_hex(16)}.{secrets.token_urlsafe(32)}"
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
-    written = io.StringIO()
-    log.configure("info", written)
-    yield written
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("name", sorted(SECRET_NAMES))

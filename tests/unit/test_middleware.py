@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -16,7 +15,6 @@ import structlog
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from sync_server import log
 from sync_server.identity.passwords import Overloaded
 from sync_server.store.unit_of_work import Busy
 from sync_server.web.headers import set_headers
@@ -88,18 +86,6 @@ async def server() -> AsyncIterator[TestServer]:
 async def client() -> AsyncIterator[ClientSession]:
     async with ClientSession() as session:
         yield session
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """The log, as an operator reads it."""
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
-    written = io.StringIO()
-    log.configure("info", written)
-    yield written
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
 
 
 def events(lines: io.StringIO, name: str) -> list[dict[str, Any]]:

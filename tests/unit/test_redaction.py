@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import logging
 import secrets
-from collections.abc import Iterator
 
 import asyncpg
 import orjson
@@ -13,7 +11,6 @@ import pydantic
 import pytest
 import structlog
 
-from sync_server import log
 from sync_server.redaction import REDACTED, SECRET_NAMES, clean, redacted
 
 JWT = ".".join(secrets.token_urlsafe(n) for n in (30, 90, 64))
@@ -82,17 +79,6 @@ def test_a_code_is_kept_when_it_names_a_problem(value: object, kept: bool) -> No
 
 def test_bytes_are_looked_through_too() -> None:
     assert "98220" not in str(redacted("payload", [b"to +919822012345"]))
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
-    written = io.StringIO()
-    log.configure("info", written)
-    yield written
-    root.handlers[:], root.level = before
-    structlog.reset_defaults()
 
 
 class _Shape(pydantic.BaseModel):
