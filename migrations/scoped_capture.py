@@ -97,7 +97,9 @@ BEGIN
       assigned AS (INSERT INTO %1$I.assignment (org_id, agent_id, partner_id, since)
         SELECT org_id, agent, id, position FROM moved WHERE agent IS NOT NULL)
       INSERT INTO %1$I.feed AS f (org_id, entity, id, position, created_position, author, scope, scopes, relabelled, payload)
-      SELECT org_id, %7$L, id, position, position, coalesce(doer ->> 0, actor), 'org', scopes, position, payload FROM moved
+      -- scope: what a program from before the labels goes by, while it still runs beside this one.
+      SELECT org_id, %7$L, id, position, position, coalesce(doer ->> 0, actor),
+        CASE WHEN scopes[1] LIKE 'user:%%' THEN scopes[1] ELSE 'org' END, scopes, position, payload FROM moved
       ON CONFLICT (org_id, entity, id) DO UPDATE SET position = excluded.position,
         created_position = excluded.created_position, author = excluded.author, scope = excluded.scope,
         scopes = excluded.scopes, relabelled = excluded.relabelled, payload = excluded.payload;

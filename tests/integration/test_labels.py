@@ -340,3 +340,15 @@ async def test_undoing_and_redoing_scopes_keeps_labels_right_and_replaces_every_
     up = await house.fetch("SELECT floor, rights FROM org_clock")
     assert [tuple(row) for row in up] == [(await house.clock(), await house.clock())]
     await check(house)
+
+
+async def test_program_from_before_the_labels_shows_nobody_anothers_issues(house: House) -> None:
+    """It goes by `feed.scope`, and may run beside this one while a deployment is under way."""
+    await house.run(
+        f"INSERT INTO sync_issues (org_id, id, author_id, table_name, record_id, kind, operation, reason_code, sentence)"
+        f" VALUES ('{house.org_id}', 'i', 'agent1', 'trades', 't', 'refused', 'updated', 'locked', 'Fixed.')"
+    )
+    await house.add_partners("p")
+
+    scope = "SELECT scope FROM feed WHERE id = $1"
+    assert (await house.one(scope, "i"), await house.one(scope, "p")) == ("user:agent1", "org")
