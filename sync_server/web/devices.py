@@ -9,7 +9,6 @@ Invariant: who may not look after others' devices is told the same of all of the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -25,7 +24,8 @@ from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.bodies import read_body
 from sync_server.web.emptying import forget_sessions
-from sync_server.web.rights import entitlements_of, reaches
+from sync_server.web.rights import entitlements_of, reaches, require
+from sync_server.wire.moments import milliseconds
 from sync_server.wire.problems import Problem, pointer
 from sync_server.wire.strict_json import loads
 
@@ -40,8 +40,8 @@ async def list_devices(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/devices: one's own; `?user_id=` a user's, `?all=true` everybody's, for who has device.manage."""
     actor, after = request[keys.ACTOR], request.query.get("after", "")
     user_id = None if _flag(request, "all") else request.query.get("user_id", actor.user_id)
-    if user_id != actor.user_id and not (await _own(request)).has(MANAGE):
-        raise Problem("forbidden")
+    if user_id != actor.user_id:
+        await require(request, MANAGE)
     async with request.app[keys.DATABASE].acquire(actor.org_id) as connection:
         found = await registry.list_devices(connection, actor.org_id, user_id, after=after)
     following = found[-1].id if len(found) == LISTED_MAX else None
@@ -108,18 +108,13 @@ async def found_device(
     async with request.app[keys.DATABASE].acquire(actor.org_id) as connection:
         device = await registry.read_device(connection, actor.org_id, id)
     is_own = device is not None and device.user_id == actor.user_id
-    if known is None and (manage or not is_own) and not (await _own(request)).has(MANAGE):
-        raise Problem("forbidden")
+    if known is None and (manage or not is_own):
+        await require(request, MANAGE)
     if device is None:
         raise Problem("not_found", NO_SUCH_DEVICE)
     if over and not is_own and not reaches(*await entitlements_of(request, actor.user_id, device.user_id)):
         raise Problem("not_found", NO_SUCH_DEVICE)
     return device
-
-
-async def _own(request: web.Request) -> Any:
-    (own,) = await entitlements_of(request, request[keys.ACTOR].user_id)
-    return own
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
@@ -187,8 +182,3 @@ def _order(order: Wipe, waiting: int) -> dict[str, object]:
         "proof": order.clear if order.proven_at else None,
         "impounded": waiting,
     }
-
-
-def milliseconds(moment: datetime | None) -> int | None:
-    """Write a moment as the sync does: milliseconds since 1970."""
-    return None if moment is None else round(moment.timestamp() * 1000)

@@ -15,9 +15,10 @@ from sync_server.store import impounded as store
 from sync_server.store.impounded import Listed, Whole
 from sync_server.web import keys
 from sync_server.web.answers import send_json
-from sync_server.web.devices import found_device, milliseconds
+from sync_server.web.devices import found_device
 from sync_server.web.emptying import refused
 from sync_server.wire import changes
+from sync_server.wire.moments import milliseconds
 from sync_server.wire.problems import Problem
 from sync_server.wire.strict_json import loads
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -18,6 +17,7 @@ from aiohttp import web
 from sync_server.engine.reading import Oneself, Seen, read_oneself
 from sync_server.web import keys
 from sync_server.web.answers import send_json
+from sync_server.wire.moments import milliseconds
 from sync_server.wire.records import write_record
 
 
@@ -43,9 +43,5 @@ def _may(oneself: Oneself) -> Mapping[str, Any]:
     return {
         "roles": [asdict(grant) for grant in oneself.grants],
         "holds": {scope: sorted(codes) for scope, codes in sorted(oneself.holds.items())},
-        "entitled_until": _milliseconds(oneself.until),
+        "entitled_until": milliseconds(oneself.until),
     }
-
-
-def _milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1000)

@@ -9,7 +9,6 @@ one answer (tests/integration/test_sessions.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import orjson
 from aiohttp import web
@@ -21,6 +20,7 @@ from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.logins import address_of
 from sync_server.web.rights import require, require_over
+from sync_server.wire.moments import milliseconds
 from sync_server.wire.problems import Problem
 
 KEEP = ("", "current")
@@ -83,17 +83,12 @@ def _written(found: Sequence[Listed], current: str) -> list[dict[str, object]]:
                 "platform": session.platform,
                 "app_version": session.app_version,
             },
-            "created_at": _milliseconds(session.created_at),
-            "last_seen_at": _milliseconds(session.last_seen_at),
-            "expires_at": _milliseconds(session.expires_at),
+            "created_at": milliseconds(session.created_at),
+            "last_seen_at": milliseconds(session.last_seen_at),
+            "expires_at": milliseconds(session.expires_at),
         }
         for session in found
     ]
-
-
-def _milliseconds(moment: datetime) -> int:
-    """Write a moment as the sync does: milliseconds since 1970."""
-    return round(moment.timestamp() * 1000)
 
 
 async def _end(
