@@ -125,12 +125,15 @@ async def test_a_refused_body_is_not_read(demo_url: str, tmp_path: Path) -> None
     async with serve_here(demo_url, tmp_path, limit_push="address=1/hour") as server:
         await ask(server, "POST", "/api/v1/sync", data=PUSH)
         reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
-        writer.write(b"POST /api/v1/sync HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
+        head = b"POST /api/v1/sync HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n"
+        writer.write(head + b"{")
 
         async with asyncio.timeout(5):
             assert b" 429 " in await reader.readline()
         writer.write(b"}" * 999_999)  # aiohttp reads on for up to 10 s, so that the client can read the answer
         await reader.readuntil(b"}")
+        async with asyncio.timeout(15):
+            await reader.read()  # to the end: the server has done with the connection
         writer.close()
         await writer.wait_closed()
 
