@@ -33,7 +33,7 @@ from erp_core.entities.variety import VARIETY
 from erp_core.language import Entity, Phone
 from erp_core.scopes import Follows
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """The newest schema of the phones; entities and fields say in `since` which version first had them."""
 
 

@@ -41,13 +41,36 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Fixed:
+    """What a row says of itself: `field` is one of `words`, or, with `unless`, none of them. Data, so that a phone knows it.
+
+    >>> Fixed("state", ("draft",), unless=True).holds({"state": "confirmed"})
+    True
+    """
+
+    field: str
+    words: tuple[str, ...]
+    unless: bool = False
+
+    def holds(self, row: Row) -> bool:
+        return (row[self.field] in self.words) != self.unless
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """How one field may change: the kind and what the kind needs to decide."""
+    """How one field may change: the kind and what the kind needs to decide.
+
+    `when`: the field is fixed while this holds. `least`, `most`: bounds of a count; `most` may name the field that has it.
+    """
 
     kind: Kind
-    when: Callable[[Row], bool] | None = None
+    when: Fixed | None = None
     least: Value = None
-    most: Value | Callable[[Row], Value] = None
+    most: Value = None
+
+    def most_in(self, row: Row) -> Value:
+        """Give the upper bound that counts in `row`; None: there is none."""
+        return row[self.most] if isinstance(self.most, str) else self.most
 
 
 LATEST: Final = Change(Kind.LATEST)
@@ -62,14 +85,14 @@ REVIEWED: Final = Change(Kind.REVIEWED)
 DERIVED: Final = Change(Kind.DERIVED)
 
 
-def tally(least: Value = 0, most: Value | Callable[[Row], Value] = None) -> Change:
-    """A count that both sides add to; `most` is a number or is read from the row (bales sold ≤ bales offered)."""
+def tally(least: Value = 0, most: Value = None) -> Change:
+    """A count that both sides add to; `most` is a number or names the field that has it (bales sold ≤ bales offered)."""
     return Change(Kind.TALLY, least=least, most=most)
 
 
-def locked(when: Callable[[Row], bool]) -> Change:
-    """Frozen once `when(row as the server has it)` holds: the terms of a confirmed trade."""
-    return Change(Kind.LOCKED, when=when)
+def locked(field: str, *words: str, unless: bool = False) -> Change:
+    """Fixed once the row as the server has it says so: the terms of a trade that is no draft any more."""
+    return Change(Kind.LOCKED, when=Fixed(field, words, unless=unless))
 
 
 # --- Fields -----------------------------------------------------------------------------------------------------------
@@ -118,12 +141,14 @@ class States:
     """A state machine as a table: state -> the states that may follow it. The first one is where a row begins.
 
     `also_begins`: further states in which a row may be created (a lorry already loaded when first written down).
-    `needs`: state -> the permission codes of which a person needs one to bring a row there (approve a partner).
+    `needs`: state -> the permission codes of which a person needs one to bring a row there (approve a partner). `breaks`: states
+    that end a life before its time; where one side broke off and the other went on, a person decides.
     """
 
     field: str
     moves: Mapping[str, tuple[str, ...]]
     also_begins: tuple[str, ...] = ()
+    breaks: tuple[str, ...] = ()
     needs: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
@@ -248,6 +273,14 @@ class Phone(Enum):
     BOTH = "both"
 
 
+class Deletion(Enum):
+    """What becomes of a deletion of a record that others changed meanwhile; of an edit of one that they deleted."""
+
+    WINS = "delete_wins"
+    LOSES = "update_wins"
+    WAITS = "park"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Entity:
     """One thing of the trade, declared once.
@@ -255,6 +288,8 @@ class Entity:
     `access` says which permission codes admit an operation on a record, `labels` in which scopes a record is. `fields`
     exclude `id`, `org_id` and the server's fields. `parent` is the Reference field whose row this one lives and dies with
     (the database cascades). `assignee` is the field with the agent who sees, besides the record, every document of it.
+    `deletion` says what becomes of a deletion of what others changed meanwhile; `stale_days`, how long others' changes may go
+    unseen before an edit is no longer merged but waits for a person (None: for ever).
     `states` is the machine of its life, `further_states` are those of single fields (the papers of a partner); every GUARDED
     field has one.
     """
@@ -277,6 +312,8 @@ class Entity:
     rollups: tuple[Rollup, ...] = ()
     uniques: tuple[tuple[str, ...], ...] = ()
     since: int = 1
+    deletion: Deletion = Deletion.WINS
+    stale_days: int | None = 30
 
     all_fields: tuple[Field, ...] = field(init=False)
     by_name: Mapping[str, Field] = field(init=False)

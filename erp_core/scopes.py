@@ -104,6 +104,8 @@ def _labels(declared: Label, id: str, row: Mapping[str, Value], look: Look) -> I
         case Everybody():
             yield ORG
         case By(kind=kind, field=field, unless=unless):
+            if kind == ANY_BRANCH:  # every record of a table carries it or none does, whatever its branch
+                yield ANY_BRANCH
             if not _any(row, unless):
                 yield from _named(kind, id if field == "id" else row[field])
         case Said(kind_field=kind_field, id_field=id_field):

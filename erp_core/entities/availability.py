@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from erp_core.access import Access
-from erp_core.language import GUARDED, ONCE, Entity, Field, States, Violation, World, tally
+from erp_core.language import GUARDED, ONCE, Deletion, Entity, Field, States, Violation, World, tally
 from erp_core.quality import misstated
 from erp_core.rules import SELLERS, deletable_while, partner_is, touched, variety_of_commodity, well_stated
 from erp_core.scopes import DRAFT, PARTNERS, By, While
@@ -28,17 +28,13 @@ STATES = States(
         "expired": ("active",),
         "cancelled": (),
     },
+    breaks=("expired", "cancelled"),
     also_begins=("active",),  # written down and opened before the phone saw a signal
 )
 SEEN_INSIDE = ("desk.read", "quality.write", "dispatch.write", "external.document")
 """Whose lot it is: not for other partners to whom it is offered."""
 ON_OFFER = ("active", "reserved")
 OPEN_TO_PARTNERS = While(PARTNERS, (("visibility", ("partners",)), ("state", ON_OFFER)))
-
-
-def _offered(row: Row) -> int | None:
-    offered: int | None = row["bales_offered"]
-    return offered
 
 
 def _crop_year_is_one(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
@@ -77,6 +73,7 @@ AVAILABILITY = Entity(
         update=("desk.write",),
         delete=("desk.write",),
     ),
+    deletion=Deletion.WAITS,
     labels=(By("branch", "branch_id"), By("partner", "seller_id"), By("side", "seller_id", DRAFT), OPEN_TO_PARTNERS),
     states=STATES,
     rules=(
@@ -97,8 +94,8 @@ AVAILABILITY = Entity(
         Field("variety_id", Reference("variety")),
         Field("crop_year", Text(7, re.compile("20[0-9]{2}-[0-9]{2}"), "2026-27"), required=True),
         Field("bales_offered", BALES, ONCE, required=True),
-        Field("bales_reserved", BALE_COUNT, tally(0, _offered), required=True, default=0),
-        Field("bales_sold", BALE_COUNT, tally(0, _offered), required=True, default=0),
+        Field("bales_reserved", BALE_COUNT, tally(0, "bales_offered"), required=True, default=0),
+        Field("bales_sold", BALE_COUNT, tally(0, "bales_offered"), required=True, default=0),
         Field("asking_price_per_candy", PRICE_PER_CANDY, required=True, read=("desk.read", "external.availability")),
         Field("price_kind", Choice(("fixed", "negotiable", "on_call")), required=True, default="negotiable"),
         Field("quality", Document(), help='what the seller says of it: {"staple_mm": "28.5-29", "micronaire": "4.1"}'),

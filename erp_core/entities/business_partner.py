@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from erp_core.access import Access
-from erp_core.language import BAG, DERIVED, GUARDED, PROSE, Entity, Field, States, Violation, World, locked
+from erp_core.language import BAG, DERIVED, GUARDED, PROSE, Deletion, Entity, Field, States, Violation, World, locked
 from erp_core.rules import deletable_while, email_address, phone_number, tax_numbers, touched
 from erp_core.scopes import By
 from erp_core.values import Choice, Reference, Row, Text, Words
@@ -29,6 +29,7 @@ STATES = States(
         "inactive": ("approved",),
         "rejected": ("draft",),
     },
+    breaks=("rejected", "suspended", "inactive"),
     also_begins=("submitted",),  # written down and submitted before the phone saw a signal
     needs=dict.fromkeys(("approved", "rejected", "suspended", "inactive"), APPROVERS),
 )
@@ -41,8 +42,7 @@ KYC = States(
 """Know your customer: the papers of a partner were seen, and how long that holds."""
 
 
-def _approved(row: Row) -> bool:
-    return row["state"] in ("approved", "suspended", "inactive")
+TAX_ID = locked("state", "approved", "suspended", "inactive")
 
 
 def _has_a_kind(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
@@ -60,6 +60,7 @@ BUSINESS_PARTNER = Entity(
         update=("partner.update", "partner.approve"),
         delete=("partner.delete",),
     ),
+    deletion=Deletion.WAITS,
     labels=(By("branch", "branch_id"), By("agent", "assigned_agent_id"), By("partner", "id"), By("side", "id")),
     assignee="assigned_agent_id",
     states=STATES,
@@ -75,8 +76,8 @@ BUSINESS_PARTNER = Entity(
             "entity_type",
             Choice(("proprietor", "partnership", "llp", "private", "public", "cooperative", "individual")),
         ),
-        Field("pan", PAN, locked(_approved), unique=True),
-        Field("gstin", GSTIN, locked(_approved), unique=True),
+        Field("pan", PAN, TAX_ID, unique=True),
+        Field("gstin", GSTIN, TAX_ID, unique=True),
         Field("phone", PHONE_NUMBER, unique=True),
         Field("email", Text(200)),
         Field("address", Text(500)),

@@ -18,6 +18,7 @@ from erp_core.language import (
     GUARDED,
     NEWEST,
     ONCE,
+    Deletion,
     Entity,
     Field,
     Gather,
@@ -52,6 +53,7 @@ STATES = States(
         "short": (),
         "rejected": (),
     },
+    breaks=("short", "rejected"),
     also_begins=(
         "loaded",
         "in_transit",
@@ -142,6 +144,7 @@ DISPATCH = Entity(
         update=("dispatch.write",),
         delete=("dispatch.write",),
     ),
+    deletion=Deletion.WAITS,
     labels=(Follows("trade_id", "trade"), By("partner", "transporter_id"), By("side", "transporter_id")),
     parent="trade_id",
     states=STATES,

@@ -17,6 +17,7 @@ from erp_core.language import (
     GUARDED,
     NEWEST,
     ONCE,
+    Deletion,
     Entity,
     Field,
     States,
@@ -39,11 +40,7 @@ STATES = States(
 )
 
 
-def _submitted(row: Row) -> bool:
-    return bool(row["state"] != "draft")
-
-
-READING = locked(_submitted)
+READING = locked("state", "draft", unless=True)
 DONE = frozenset({"submitted", "accepted", "disputed"})
 
 
@@ -97,6 +94,7 @@ QUALITY_INSPECTION = Entity(
         update=("quality.write", "desk.write"),
         delete=("quality.write",),
     ),
+    deletion=Deletion.WAITS,
     labels=(Follows("trade_id", "trade", DRAFT), Follows("availability_id", "availability", DRAFT)),
     parent="trade_id",
     states=STATES,

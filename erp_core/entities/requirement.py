@@ -8,7 +8,7 @@ Invariant: its ranges are the right way round (tests/unit/test_offer_rules.py).
 from __future__ import annotations
 
 from erp_core.access import Access
-from erp_core.language import GUARDED, ONCE, Entity, Field, States, tally
+from erp_core.language import GUARDED, ONCE, Deletion, Entity, Field, States, tally
 from erp_core.quality import mislimited
 from erp_core.rules import BUYERS, deletable_while, in_order, partner_is, variety_of_commodity, well_stated
 from erp_core.scopes import DRAFT, By
@@ -25,13 +25,9 @@ STATES = States(
         "expired": ("open",),
         "cancelled": (),
     },
+    breaks=("expired", "cancelled"),
     also_begins=("open",),  # written down and opened before the phone saw a signal
 )
-
-
-def _most(row: Row) -> int | None:
-    most: int | None = row["bales_max"]
-    return most
 
 
 REQUIREMENT = Entity(
@@ -44,6 +40,7 @@ REQUIREMENT = Entity(
         update=("desk.write",),
         delete=("desk.write",),
     ),
+    deletion=Deletion.WAITS,
     labels=(By("branch", "branch_id"), By("partner", "buyer_id"), By("side", "buyer_id", DRAFT)),
     states=STATES,
     rules=(
@@ -67,7 +64,7 @@ REQUIREMENT = Entity(
         Field("deliver_from", Day()),
         Field("deliver_until", Day()),
         Field("urgency", Choice(("low", "normal", "high")), required=True, default="normal"),
-        Field("bales_fulfilled", BALE_COUNT, tally(0, _most), required=True, default=0),
+        Field("bales_fulfilled", BALE_COUNT, tally(0, "bales_max"), required=True, default=0),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="draft"),
     ),
 )

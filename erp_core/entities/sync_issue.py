@@ -14,6 +14,10 @@ from erp_core.language import DERIVED, GUARDED, Entity, Field, States, Violation
 from erp_core.scopes import By
 from erp_core.values import Choice, Document, Row, Text, Words
 
+RESOLVE = "sync.resolve"
+VALUES = (OWN, "desk.read")
+"""Values of records are for their author, and for those who see prices and parties anyway."""
+
 STATES = States(
     "state",
     {"open": ("resubmitted", "accepted_ours", "discarded"), "resubmitted": (), "accepted_ours": (), "discarded": ()},
@@ -39,8 +43,8 @@ SYNC_ISSUE = Entity(
     name="sync_issue",
     table="sync_issues",
     title="Sync issue",
-    access=Access(read=(OWN,), update=(OWN,)),
-    labels=(By("user", "author_id"),),
+    access=Access(read=(OWN, RESOLVE), update=(OWN, RESOLVE)),
+    labels=(By("user", "author_id"), By("branch", "branch_id")),
     states=STATES,
     rules=(_made_by_the_server,),
     delete_rules=(_kept,),
@@ -51,11 +55,18 @@ SYNC_ISSUE = Entity(
         Field("kind", Choice(("refused", "parked")), DERIVED, required=True),
         Field("operation", Choice(("created", "updated", "deleted")), DERIVED, required=True),
         Field("reason_code", Text(64), DERIVED, required=True),
-        Field("sentence", Text(4000), DERIVED, required=True),
+        Field("sentence", Text(4000), DERIVED, required=True, read=VALUES),
         Field("fields", Words(), DERIVED, required=True, default=()),
-        Field("payload", Document(1_000_000), DERIVED),
-        Field("ours", Document(1_000_000), DERIVED),
+        Field("payload", Document(1_000_000), DERIVED, read=VALUES, help="what was sent, as it was sent"),
+        Field("ours", Document(1_000_000), DERIVED, read=VALUES, help="the record as the server has it"),
         Field("suggestion", Text(1000), DERIVED),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="open"),
+        Field("base", Document(1_000_000), DERIVED, since=2, read=VALUES, help="the record as its author last saw it"),
+        Field("theirs", Document(1_000_000), DERIVED, since=2, read=VALUES, help="the record as its author wanted it"),
+        Field(
+            "outcomes", Document(1_000_000), DERIVED, since=2, read=VALUES, help="by column, what both sides changed"
+        ),
+        Field("branch_id", Text(64), DERIVED, since=2, help="whose branch the record is in"),
+        Field("device_id", Text(64), DERIVED, since=2, help="where it was written"),
     ),
 )

@@ -17,6 +17,7 @@ from erp_core.language import (
     GUARDED,
     ONCE,
     PROSE,
+    Deletion,
     Entity,
     Field,
     Gather,
@@ -56,17 +57,14 @@ STATES = States(
         "disputed": ("in_delivery", "completed", "cancelled"),
         "cancelled": (),
     },
+    breaks=("cancelled",),
     also_begins=("confirmed",),  # agreed and confirmed before the phone saw a signal
     # Whoever may not bind the house may not call off what binds it either; one's own draft can be deleted.
     needs={"confirmed": ("trade.approve",), "cancelled": ("trade.approve",)},
 )
 
 
-def _confirmed(row: Row) -> bool:
-    return bool(row["state"] != "draft")
-
-
-TERMS = locked(_confirmed)
+TERMS = locked("state", "draft", unless=True)
 SIDES = ("buyer_id", "seller_id", "broker_id")
 PRICES = ("desk.read", "external.trade")
 """Who sees what is paid: a grader or a dispatcher does not."""
@@ -153,6 +151,7 @@ TRADE = Entity(
         update=("desk.write", "trade.approve"),
         delete=("desk.write",),
     ),
+    deletion=Deletion.WAITS,
     labels=(
         By("branch", "branch_id"),
         *(By("partner", side) for side in SIDES),

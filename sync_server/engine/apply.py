@@ -30,12 +30,13 @@ from typing import Final
 
 from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.values import Row
-from sync_server.engine.draft import Draft, Submission
+from sync_server.engine.draft import Draft, drafts_of
 from sync_server.engine.entitlements import agents_in
 from sync_server.engine.follow import follow
 from sync_server.engine.holders import find_doubles, find_uses
 from sync_server.engine.holding import hold, lock
 from sync_server.engine.judge import judge_groups
+from sync_server.engine.submission import Submission
 from sync_server.engine.world import LoadedWorld, lock_targets
 from sync_server.store import rows
 from sync_server.store.clock import Rights
@@ -62,7 +63,7 @@ async def apply(
     `rights`: the clock's, under which the submissions were entitled. Raises `Outdated` if they changed before the write.
     Cost: a constant number of statements per table touched, whatever the number of submissions.
     """
-    together = [submission.drafts() for submission in submissions]
+    together = [drafts_of(submission) for submission in submissions]
     await hold(connection, org_id, [draft for drafts in together for draft in drafts])
     drafts = [draft for going in together if not _withheld(going, must_resolve) for draft in going]
     await lock(connection, org_id, lock_targets(drafts))

@@ -8,31 +8,39 @@ server's value (tests/unit/test_draft.py).
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
-from conflict.merge import Outcome, merge
-from conflict.mutation import Key, Mutation, Operation
-from erp_core.catalogue import BY_TABLE
-from erp_core.language import Entity, Violation
+from conflict.merge import UNDATED, Authored, Outcome, Resolution, merge
+from conflict.mutation import Mutation, Operation
+from conflict.policies import BASE_UNKNOWN, OURS, Stamp
+from erp_core.catalogue import BY_TABLE, ENTITIES
+from erp_core.language import Deletion, Entity, Kind, Violation
 from erp_core.values import Row, Unreadable, Value
-from sync_server.engine.entitlements import Entitlements, hidden_fields
+from sync_server.engine.entitlements import hidden_fields
 from sync_server.engine.policy_map import policies_of
-from sync_server.store.actor import Actor
+from sync_server.engine.sight import Sight, is_own, stamps_by_column, to_ms
+from sync_server.engine.submission import Channel, Submission
 from sync_server.store.log import Event
 
 _UNREADABLE: Final = object()
 """Stands for a value that could not be read; it equals nothing, so the replica that sent it is corrected."""
 
 
-class Channel(Enum):
-    """Which way mutations came: a phone changes only what is synced both ways."""
+STALE: Final = "stale"
+"""The reason code of an edit of a record that others changed too long ago, unseen."""
 
-    PHONE = "phone"
-    OFFICE = "office"
+CHANGED_MEANWHILE: Final = "changed_meanwhile"
+"""The reason code of a deletion of a record that others changed meanwhile."""
+
+NO_STAMPS: Final[Mapping[str, Stamp]] = {}
+
+NEWEST_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    entity.name: frozenset(f.name for f in entity.fields if f.change.kind is Kind.NEWEST) for entity in ENTITIES
+}
+"""Entity -> the fields of which the one that was authored last wins."""
 
 
 class Verdict(Enum):
@@ -44,36 +52,12 @@ class Verdict(Enum):
     """Applied, together with what others changed."""
     DUPLICATE = "duplicate"
     """It already had its effect, or there is nothing left to do."""
+    PARKED = "parked"
+    """Not applied: both sides are right by themselves, and a person must decide."""
     REFUSED = "refused"
     """Not applied; the reasons say why."""
     WITHHELD = "withheld"
     """Not applied, because the replica must resolve a clash in this or another record of its submission first."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Submission:
-    """Mutations that one replica sends together: who, from which cursor, under which name (a digest), and what.
-
-    `holds_issues`: the replica can be told of refusals in its table sync_issues. `poison`: records that are refused
-    unread, because they break us (quarantine.py). `entitled`: what the actor may do, read inside the unit of work.
-    `counter`: the number that the installation gives its pushes, `arrived` (time.monotonic) when it came: devices.py.
-    `settles`: there is nobody to resolve a clash, so the merge policies decide.
-    """
-
-    actor: Actor
-    cursor: int
-    digest: bytes
-    mutations: Sequence[Mutation]
-    holds_issues: bool = True
-    poison: frozenset[Key] = frozenset()
-    entitled: Entitlements = field(default_factory=lambda: Entitlements({}))
-    channel: Channel = Channel.PHONE
-    counter: int | None = None
-    arrived: float = field(default_factory=time.monotonic)
-    settles: bool = False
-
-    def drafts(self) -> list[Draft]:
-        return [Draft.poisoned(self, m) if m.key in self.poison else Draft.read(self, m) for m in self.mutations]
 
 
 @dataclass(slots=True)
@@ -81,7 +65,8 @@ class Draft:
     """One mutation being applied. `before` and `after` are None where the record does not exist, or not for its author.
 
     `labels`: those that the record carries before. `clashes`: the replica must resolve it before anything of its submission
-    is applied.
+    is applied. `base`: the record as the replica last saw it, if that is known and others changed it since. `wanted`: what the
+    record would be if the author's edit were taken as it is; set for what is parked.
     """
 
     origin: Submission
@@ -93,6 +78,8 @@ class Draft:
     after: Row | None = None
     labels: frozenset[str] = frozenset()
     outcomes: tuple[Outcome, ...] = ()
+    base: Row | None = None
+    wanted: Row | None = None
     clashes: bool = False
     verdict: Verdict = Verdict.ACCEPTED
 
@@ -139,6 +126,17 @@ class Draft:
         self.verdict = Verdict.REFUSED
         self.after = self.before
 
+    def park(self, *reasons: Violation) -> None:
+        """Let a person decide: the record stays as the server has it."""
+        self.faults.extend(reasons)
+        self.verdict = Verdict.PARKED
+        self.after = self.before
+
+    @property
+    def waits(self) -> bool:
+        """Whether it was not applied and waits in the inbox."""
+        return self.verdict in (Verdict.REFUSED, Verdict.PARKED)
+
     # --- Merge --------------------------------------------------------------------------------------------------------
 
     def create(self) -> None:
@@ -163,21 +161,69 @@ class Draft:
             if value and not self.entity.by_name[name].derived:
                 self.faults.append(Violation("not_allowed", f"Your role does not allow you to set {name}.", (name,)))
 
-    def merge_into(self, ours: Row, history: Sequence[Event]) -> None:
-        """Merge into the record as the server has it; `history` is what happened since the replica's cursor."""
+    def merge_into(self, ours: Row, history: Sequence[Event], stamps: Mapping[str, Stamp] = NO_STAMPS) -> None:
+        """Merge into the record as the server has it; `history` is what happened since the replica's cursor.
+
+        `stamps`: push -> when it was authored, for those of the history of which that is known.
+        """
         self.before = ours
-        actor = self.origin.actor
-        if self.origin.channel is Channel.OFFICE:
-            actor = replace(actor, session_id="")  # two pages of one session do not see each other's changes
-        base = replica_base(history, self.origin.cursor, actor) if history else ours
+        sight = Sight.of(history, self.origin)
         theirs = {**ours, **{name: value for name, value in self.sent.items() if value is not _UNREADABLE}}
-        resolution = merge(base, ours, theirs, self._changed(), policies_of(self.entity))
-        self.after = resolution.row
-        self.outcomes = resolution.outcomes
-        if self.after == self.before:
+        changed, policies = self._changed(), policies_of(self.entity)
+        authored = UNDATED
+        if history and not NEWEST_FIELDS[self.entity.name].isdisjoint(changed):
+            authored = Authored(self.stamp(), stamps_by_column(history, self.origin, stamps))
+        base = sight.base if history else ours
+        resolution = merge(base, ours, theirs, changed, policies, authored)
+        self.after, self.outcomes = resolution.row, resolution.outcomes
+        self.base = sight.base if history else None
+        if self.after == self.before and not resolution.parked:
             self.verdict = Verdict.DUPLICATE
         elif history:
             self.verdict = Verdict.MERGED
+        reasons = [*_parked(resolution), *self._doubtful(sight)]
+        if reasons:
+            self.wanted = {**self.after, **{o.column: o.theirs for o in self.outcomes if o.policy != OURS.name}}
+            self.park(*reasons)
+
+    def delete_from(self, ours: Row, history: Sequence[Event]) -> None:
+        """Delete the record as the server has it, unless others changed it meanwhile and its entity says otherwise."""
+        self.before = ours
+        unseen = any(event.position > self.origin.cursor and not is_own(event, self.origin) for event in history)
+        if not unseen or self.entity.deletion is Deletion.WINS:
+            return
+        self.base = Sight.of(history, self.origin).base
+        reason = Violation(CHANGED_MEANWHILE, "Others changed this record meanwhile, so it was not deleted.")
+        if self.entity.deletion is Deletion.WAITS:
+            self.park(reason)
+        else:
+            self.refuse(reason)
+
+    def _doubtful(self, sight: Sight) -> Iterator[Violation]:
+        """Say why an edit that could be merged is not: what its author saw is not known, or too long ago."""
+        touched = tuple(outcome.column for outcome in self.outcomes if outcome.policy != OURS.name)
+        if self.origin.channel is not Channel.PHONE or self.after == self.before:
+            return
+        if sight.lost and touched:
+            sentence = (
+                "The server does not keep what you last saw of this record any more, and others changed it since."
+            )
+            yield Violation(BASE_UNKNOWN, sentence, touched)
+        elif sight.unseen is not None and self.entity.stale_days is not None:
+            days = (self.origin.received - sight.unseen).days
+            if days >= self.entity.stale_days:
+                sentence = f"Others changed this record {days} days ago, and your phone has not heard of it until now."
+                yield Violation(STALE, sentence, touched)
+
+    def stamp(self) -> Stamp:
+        """Give when the mutation was authored, in milliseconds by the server's clock: what the device says, corrected.
+
+        WatermelonDB writes `updated_at` at each local change, by the device's clock (a claim: never later than receipt).
+        """
+        received, claimed = to_ms(self.origin.received), self.mutation.values.get("updated_at")
+        if not isinstance(claimed, (int, float)) or not 0 < claimed < 2**53:
+            return Stamp(received, self.origin.actor.device_id)
+        return Stamp(min(int(claimed) + self.origin.skew_ms, received), self.origin.actor.device_id)
 
     def _changed(self) -> frozenset[str]:
         hint = self.mutation.changed
@@ -187,7 +233,7 @@ class Draft:
     @property
     def differs(self) -> bool:
         """Whether the record will be other than the replica that sent it believes."""
-        if self.verdict is Verdict.REFUSED:
+        if self.waits:
             return True
         kept = self.after
         if kept is None or self.deletes:
@@ -196,21 +242,26 @@ class Draft:
         return any((None if kept[name] == "" else kept[name]) != value for name, value in self.sent.items())
 
 
-def replica_base(history: Sequence[Event], cursor: int, actor: Actor) -> Mapping[str, Any] | None:
-    """Work out the record as the replica last saw it: at its cursor, plus its own later writes whose answers were lost.
+def _parked(resolution: Resolution) -> Iterator[Violation]:
+    for outcome in resolution.parked:
+        assert outcome.parked is not None
+        yield Violation(outcome.parked, _PARKED[outcome.parked].format(field=outcome.column), (outcome.column,))
 
-    `history`: events of one record, oldest first, back to the one that the cursor stands on if the log still has it.
-    None: it never saw the record. A replica's own writes are no conflict with it, so only what others did since counts.
-    Whom a session belonged to counts for the creation, too: whoever sends a record as new made it, logged in anew or not.
-    """
-    base: dict[str, Any] | None = None
-    previous: Row | None = None
-    for number, event in enumerate(history):
-        own = event.session == actor.session_id
-        if event.position <= cursor or (number == 0 and (own or event.creator == actor.user_id)):
-            base = None if event.row is None else dict(event.row)
-        elif own and event.row is not None:
-            moved = {name for name, value in event.row.items() if previous is None or previous[name] != value}
-            base = {**(base or event.row), **{name: event.row[name] for name in moved}}
-        previous = event.row
-    return base
+
+_PARKED: Final[Mapping[str, str]] = {
+    BASE_UNKNOWN: "{field} was changed by others, and what you last saw of it is not known.",
+    "out_of_bounds": "{field}: what you and others added together goes beyond what is allowed.",
+    "overlapping_edits": "{field}: you and others wrote in the same place.",
+    "no_common_state": "{field}: you and others moved it to states that do not go together.",
+    "set_once": "{field} is set once and cannot be changed afterwards.",
+    "locked": "{field} is fixed by now; ask for an amendment instead.",
+    "needs_review": "{field}: a change of it is always decided by a person.",
+}
+
+
+def drafts_of(submission: Submission) -> list[Draft]:
+    """Make a draft of each mutation; what breaks us is not read."""
+    return [
+        Draft.poisoned(submission, m) if m.key in submission.poison else Draft.read(submission, m)
+        for m in submission.mutations
+    ]

@@ -11,12 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from conflict.mutation import Key, Operation
+from conflict.policies import Stamp
 from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.language import Violation
 from sync_server.engine.access import not_theirs
-from sync_server.engine.draft import Draft, Verdict
+from sync_server.engine.draft import NEWEST_FIELDS, NO_STAMPS, Draft, Verdict
+from sync_server.engine.sight import to_ms
 from sync_server.store import log, rows
 from sync_server.store.database import Connection
+from sync_server.store.resolutions import read_authored
 
 
 async def lock(connection: Connection, org_id: str, keys: Iterable[Key]) -> None:
@@ -29,24 +32,26 @@ async def lock(connection: Connection, org_id: str, keys: Iterable[Key]) -> None
 
 
 async def hold(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> None:
-    """Lock and read each draft's record, and merge the draft into it. Cost: two statements, and one per table."""
+    """Lock and read each draft's record, and merge the draft into it. Cost: three statements at most, and one per table."""
     keys = [draft.mutation.key for draft in drafts]
     await lock(connection, org_id, keys)
     states = await log.read_states(connection, org_id, keys)
     histories = await _histories(connection, org_id, drafts, states)
+    stamps = await _stamps(connection, org_id, drafts, histories)
     for draft in drafts:
         state = states.get(draft.mutation.key)
         if state is None or state.row is None:
             _without_record(draft, state)
         elif not draft.origin.entitled.mask(draft.entity, state.scopes):
             _not_theirs(draft)
-        elif draft.deletes:
-            draft.labels = frozenset(state.scopes)
-            draft.before = state.row
         else:
-            draft.conceal(state.scopes)
             history = histories.get(draft.mutation.key, ()) if state.position > draft.origin.cursor else ()
-            draft.merge_into(state.row, history)
+            if draft.deletes:
+                draft.labels = frozenset(state.scopes)
+                draft.delete_from(state.row, history)
+            else:
+                draft.conceal(state.scopes)
+                draft.merge_into(state.row, history, stamps.get(draft.mutation.key, NO_STAMPS))
 
 
 async def _histories(
@@ -63,6 +68,17 @@ async def _histories(
     if not moved:
         return {}
     return await log.read_histories(connection, org_id, [new for new, _ in moved], min(since for _, since in moved))
+
+
+async def _stamps(
+    connection: Connection, org_id: str, drafts: Iterable[Draft], histories: Mapping[Key, Sequence[log.Event]]
+) -> Mapping[Key, Mapping[str, Stamp]]:
+    """Read when others authored what they changed, of the records for which that decides. Cost: one statement, or none."""
+    asked = {d.mutation.key for d in drafts if NEWEST_FIELDS[d.entity.name] and d.mutation.key in histories}
+    found: dict[Key, dict[str, Stamp]] = defaultdict(dict)
+    for (table, id, push), (moment, device) in (await read_authored(connection, org_id, asked)).items():
+        found[table, id][push] = Stamp(to_ms(moment), device)
+    return found
 
 
 def _without_record(draft: Draft, state: log.State | None) -> None:

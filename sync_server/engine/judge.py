@@ -17,8 +17,9 @@ from erp_core.catalogue import BY_NAME, ORDER
 from erp_core.language import Derivation, Entity, Field, Kind, Phone, Violation, World
 from erp_core.values import Row
 from sync_server.engine.access import assign, refusals, told, unknown_reference
-from sync_server.engine.draft import Channel, Draft, Verdict
+from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.holders import OF_OTHERS, in_use
+from sync_server.engine.submission import Channel
 from sync_server.engine.world import LoadedWorld
 
 
@@ -91,6 +92,9 @@ def _groups(drafts: Sequence[Draft]) -> Sequence[Sequence[Draft]]:
 def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None:
     """Judge each draft of a group; give the first one that must be refused."""
     for draft in together:
+        if draft.verdict is Verdict.PARKED:
+            _refuse_unless_admitted(draft, world)
+            continue
         assign(draft)
         if not draft.faults and draft.after is not None and draft.verdict is not Verdict.DUPLICATE:
             draft.faults.extend(_by_field(draft.entity, draft.after, draft.before))
@@ -101,14 +105,24 @@ def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None
             world.put(draft.entity, draft.mutation.id, draft.after)
     guilty = None
     for draft in together:
-        if draft.verdict is Verdict.DUPLICATE and not draft.faults:
+        if draft.verdict is Verdict.PARKED or (draft.verdict is Verdict.DUPLICATE and not draft.faults):
             continue
-        reasons = judge(draft, world)
+        reasons = list(draft.faults) if draft.verdict is Verdict.REFUSED else judge(draft, world)
         if reasons:
             draft.faults.clear()
             draft.refuse(*reasons)
             guilty = guilty or draft
     return guilty
+
+
+def _refuse_unless_admitted(draft: Draft, world: World) -> None:
+    """Refuse what its author may not do anyway: nobody needs to decide about it, and its children go on without it."""
+    draft.after = draft.wanted
+    reasons = refusals(draft, world)
+    draft.after = draft.before
+    if reasons:
+        draft.faults.clear()
+        draft.refuse(*reasons)
 
 
 def derivation_of(entity: Entity) -> Derivation | None:
@@ -181,14 +195,13 @@ def _once(_: Entity, field: Field, __: Row, before: Row | None) -> Iterator[Viol
 
 
 def _locked(entity: Entity, field: Field, _: Row, before: Row | None) -> Iterator[Violation]:
-    if before is not None and field.change.when is not None and field.change.when(before):
+    if before is not None and field.change.when is not None and field.change.when.holds(before):
         sentence = f"{field.name} of this {entity.title.lower()} is fixed by now; ask for an amendment instead."
         yield Violation("locked", sentence, (field.name,))
 
 
 def _tally(_: Entity, field: Field, after: Row, __: Row | None) -> Iterator[Violation]:
-    value, most = after[field.name], field.change.most
-    most = most(after) if callable(most) else most
+    value, most = after[field.name], field.change.most_in(after)
     if value is not None and (value < field.change.least or (most is not None and value > most)):
         bounds = f"at least {field.change.least}" if most is None else f"between {field.change.least} and {most}"
         yield Violation("out_of_bounds", f"{field.name} would be {value}; it must be {bounds}.", (field.name,))

@@ -15,19 +15,20 @@ from typing import Final
 import asyncpg
 import structlog
 
-from conflict.merge import Policy
 from conflict.mutation import Mutation, Operation
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Violation
 from sync_server.engine.apply import apply
 from sync_server.engine.devices import turned_away
-from sync_server.engine.draft import Channel, Draft, Submission, Verdict
+from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.gate import reaches, require
 from sync_server.engine.holding import DELETED_MEANWHILE, lock
 from sync_server.engine.quarantine import POISON
 from sync_server.engine.reading import Seen, look
 from sync_server.engine.standing import Standings
+from sync_server.engine.submission import Channel, Submission
+from sync_server.engine.verdicts import contested
 from sync_server.store import lists, log
 from sync_server.store.actor import Actor
 from sync_server.store.clock import Clock, read_clock
@@ -141,7 +142,7 @@ async def _apply(
 
 def _clashing(draft: Draft) -> Sequence[str]:
     """Name the fields that both sides changed differently."""
-    return [outcome.column for outcome in draft.outcomes if outcome.policy is not Policy.OURS]
+    return [outcome.column for outcome in draft.outcomes if contested(outcome)]
 
 
 def _raise_unless_done(draft: Draft) -> None:
@@ -152,7 +153,7 @@ def _raise_unless_done(draft: Draft) -> None:
         raise IdTaken if creates else ChangedMeanwhile(_clashing(draft))
     if creates and ((draft.after is None and draft.verdict is Verdict.DUPLICATE) or _was_deleted(draft)):
         raise IdTaken
-    if draft.verdict is Verdict.REFUSED:
+    if draft.waits:
         raise Refused(draft.faults)
 
 

@@ -7,32 +7,65 @@ Invariant: every kind has a policy (tests/unit/test_policy_map.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Final
 
-from conflict.merge import Policy
-from erp_core.language import Entity, Kind
+from conflict.policies import (
+    OURS,
+    THEIRS,
+    Bag,
+    Condition,
+    Guarded,
+    Highest,
+    Locked,
+    Lowest,
+    Newest,
+    Once,
+    Policy,
+    Prose,
+    Reviewed,
+    Tally,
+)
+from erp_core.language import Entity, Field, Kind
 
-POLICIES: Final[Mapping[Kind, Policy]] = {
-    Kind.LATEST: Policy.THEIRS,
-    Kind.ONCE: Policy.THEIRS,
-    Kind.NEWEST: Policy.THEIRS,
-    Kind.TALLY: Policy.THEIRS,
-    Kind.BAG: Policy.THEIRS,
-    Kind.HIGHEST: Policy.THEIRS,
-    Kind.LOWEST: Policy.THEIRS,
-    Kind.PROSE: Policy.THEIRS,
-    Kind.GUARDED: Policy.THEIRS,
-    Kind.LOCKED: Policy.THEIRS,
-    Kind.REVIEWED: Policy.THEIRS,
-    Kind.DERIVED: Policy.OURS,
+
+def _guarded(entity: Entity, field: Field) -> Policy:
+    machine = entity.machines[field.name]
+    return Guarded(machine.moves, machine.breaks)
+
+
+def _locked(_: Entity, field: Field) -> Policy:
+    fixed = field.change.when
+    assert fixed is not None, f"{field.name} is LOCKED, and nothing says when"
+    return Locked(Condition(fixed.field, fixed.words, fixed.unless))
+
+
+def _tally(_: Entity, field: Field) -> Policy:
+    return Tally(field.change.least, field.change.most)
+
+
+def _always(policy: Policy) -> Callable[[Entity, Field], Policy]:
+    return lambda _entity, _field: policy
+
+
+POLICIES: Final[Mapping[Kind, Callable[[Entity, Field], Policy]]] = {
+    Kind.LATEST: _always(THEIRS),
+    Kind.ONCE: _always(Once()),
+    Kind.NEWEST: _always(Newest()),
+    Kind.TALLY: _tally,
+    Kind.BAG: _always(Bag()),
+    Kind.HIGHEST: _always(Highest()),
+    Kind.LOWEST: _always(Lowest()),
+    Kind.PROSE: _always(Prose()),
+    Kind.GUARDED: _guarded,
+    Kind.LOCKED: _locked,
+    Kind.REVIEWED: _always(Reviewed()),
+    Kind.DERIVED: _always(OURS),
 }
-"""The stock protocol lets the phone resolve a clash (409, then its own resolver), so here a value that comes through is
-the replica's, as WatermelonDB means it; what a kind forbids outright (ONCE, LOCKED, GUARDED) the judge refuses."""
 
 
 @cache
 def policies_of(entity: Entity) -> Mapping[str, Policy]:
     """Give the policy of each field of `entity`."""
-    return {f.name: POLICIES[f.change.kind] for f in entity.all_fields}
+    return {f.name: POLICIES[f.change.kind](entity, f) for f in entity.all_fields}

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conflict.merge import Outcome, Policy
+from conflict.merge import Outcome
 from conflict.mutation import Operation
+from conflict.policies import THEIRS, UNKNOWN
 from erp_core.values import Plain
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.holding import DELETED_MEANWHILE
@@ -30,7 +31,8 @@ class Clash:
 
 
 def refused(draft: Draft) -> bool:
-    return draft.verdict is Verdict.REFUSED
+    """Say whether a draft was not applied and waits in the inbox, or with the phone if that has none."""
+    return draft.waits
 
 
 def corrections(drafts: Iterable[Draft]) -> list[log.Correction]:
@@ -49,18 +51,23 @@ def must_resolve(draft: Draft) -> bool:
     """Say whether the phone must resolve a draft that was merged, not judged. A created record never is one (push rule 2)."""
     if draft.mutation.operation is not Operation.UPDATED or draft.origin.settles:
         return False
-    if refused(draft):  # the record was deleted (push rule 3)
+    if draft.verdict is Verdict.REFUSED:  # the record was deleted (push rule 3)
         return not draft.origin.holds_issues and draft.faults[0].code == DELETED_MEANWHILE
-    return any(outcome.policy is not Policy.OURS for outcome in draft.outcomes)
+    return any(map(contested, draft.outcomes))
+
+
+def contested(outcome: Outcome) -> bool:
+    """Say whether both sides changed the column and nothing but their order, or a person, decides."""
+    return outcome.base != outcome.ours and (outcome.policy == THEIRS.name or outcome.parked is not None)
 
 
 def clash_of(draft: Draft) -> Clash:
-    both = {o.column: _sides(draft, o) for o in draft.outcomes if o.policy is not Policy.OURS}
+    both = {o.column: _sides(draft, o) for o in draft.outcomes if contested(o)}
     return Clash(draft.mutation.table, draft.mutation.id, both)
 
 
 def _sides(draft: Draft, outcome: Outcome) -> Mapping[str, Plain]:
     def plain(value: Any) -> Plain:
-        return None if value is None else draft.entity.by_name[outcome.column].type.plain(value)
+        return None if value is None or value is UNKNOWN else draft.entity.by_name[outcome.column].type.plain(value)
 
     return {"base": plain(outcome.base), "ours": plain(outcome.ours), "theirs": plain(outcome.theirs)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -37,12 +38,19 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change of a record: `row` is the record after it (None: deleted); `creator`: the user whose change created it."""
+    """One change of a record: `row` is the record after it (None: deleted); `creator`: the user whose change created it.
+
+    `inserts`: it made the record. `device`: on which it was made, `at` when it was stored, `push` by which push.
+    """
 
     position: int
     session: str | None
     row: Row | None
     creator: str | None = None
+    inserts: bool = False
+    device: str | None = None
+    at: datetime | None = None
+    push: str | None = None
 
 
 def read_payload(entity: Entity, payload: str) -> Row:
@@ -104,18 +112,20 @@ _HISTORIES: Final = """
 WITH RECURSIVE walk AS (
   SELECT e.*, 1 AS step
   FROM unnest($2::bigint[]) AS newest(position) CROSS JOIN LATERAL (
-    SELECT position, previous, entity, record_id, session, actor, op, new
+    SELECT position, previous, entity, record_id, session, actor, op, new, at, push
     FROM event WHERE org_id = $1 AND position = newest.position OFFSET 0
   ) e
   UNION ALL
   SELECT e.*, w.step + 1
   FROM walk w CROSS JOIN LATERAL (
-    SELECT position, previous, entity, record_id, session, actor, op, new
+    SELECT position, previous, entity, record_id, session, actor, op, new, at, push
     FROM event WHERE org_id = $1 AND position = w.previous OFFSET 0
   ) e
   WHERE w.position > $3 AND w.step < $4
 )
-SELECT position, entity, record_id, session, actor, op, new FROM walk ORDER BY position
+SELECT position, entity, record_id, session, actor, op, new, at, push,
+  (SELECT s.device_id FROM session s WHERE s.org_id = $1 AND s.id = walk.session) AS device
+FROM walk ORDER BY position
 """
 
 
@@ -133,7 +143,9 @@ async def read_histories(
     for row in await connection.fetch(_HISTORIES, org_id, list(newest), cursor, HISTORY_MAX):
         entity, new = BY_TABLE[row["entity"]], row["new"]
         held = None if new is None else read_payload(entity, new)
-        event = Event(row["position"], row["session"], held, row["actor"] if row["op"] == b"i" else None)
+        inserts = row["op"] == b"i"
+        who = (row["session"], held, row["actor"] if inserts else None, inserts)
+        event = Event(row["position"], *who, row["device"], row["at"], row["push"])
         histories.setdefault((row["entity"], row["record_id"]), []).append(event)
     return dict(histories)
 

@@ -71,4 +71,3 @@ async def test_correction_reaches_every_phone_of_its_user_and_nobody_else(house:
         assert records(answer, "business_partners")["p"]["legal_name"] == "Partner p"
     other = await house.pull(house.actor(user="agent2"), cursor)
     assert not records(other, "business_partners")
-    assert not records(other, "sync_issues")

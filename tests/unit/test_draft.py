@@ -10,7 +10,9 @@ import pytest
 from conflict.mutation import Mutation, Operation
 from erp_core.catalogue import BY_TABLE
 from erp_core.values import Row
-from sync_server.engine.draft import Draft, Submission, Verdict, replica_base
+from sync_server.engine.draft import Draft, Verdict, drafts_of
+from sync_server.engine.sight import replica_base
+from sync_server.engine.submission import Submission
 from sync_server.store.actor import Actor
 from sync_server.store.log import Event
 
@@ -67,7 +69,7 @@ def test_poisoned_draft_reads_nothing() -> None:
     mutation = Mutation("business_partners", "p", Operation.CREATED, {"kind": "no JSON"})
     submission = Submission(Actor("o", "a", "s"), 0, b"", [mutation], poison=frozenset({mutation.key}))
 
-    (poisoned,) = submission.drafts()
+    (poisoned,) = drafts_of(submission)
 
     assert [fault.code for fault in poisoned.faults] == ["not_processable"]
     assert poisoned.sent == {}
@@ -140,7 +142,7 @@ def test_empty_text_is_no_difference(column: str) -> None:
 
 
 def base(*events: tuple[int, str | None, Row | None]) -> Any:
-    return replica_base([Event(*event) for event in events], 10, Actor("o", "agent", "mine"))
+    return replica_base([Event(*event) for event in events], Submission(Actor("o", "agent", "mine"), 10, b"", []))
 
 
 def test_base_is_the_newest_state_that_the_cursor_covers() -> None:

@@ -1736,10 +1736,12 @@ export class SyncIssue extends Model {
     return readJson<string[]>(this, 'fields')
   }
 
+  /** what was sent, as it was sent */
   get payload(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'payload')
   }
 
+  /** the record as the server has it */
   get ours(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'ours')
   }
@@ -1753,6 +1755,31 @@ export class SyncIssue extends Model {
   }
   set state(value: SyncIssueState) {
     writeRaw(this, 'state', value)
+  }
+
+  /** the record as its author last saw it */
+  get base(): Record<string, unknown> | null {
+    return readJson<Record<string, unknown> | null>(this, 'base')
+  }
+
+  /** the record as its author wanted it */
+  get theirs(): Record<string, unknown> | null {
+    return readJson<Record<string, unknown> | null>(this, 'theirs')
+  }
+
+  /** by column, what both sides changed */
+  get outcomes(): Record<string, unknown> | null {
+    return readJson<Record<string, unknown> | null>(this, 'outcomes')
+  }
+
+  /** whose branch the record is in */
+  get branchId(): string | null {
+    return readRaw<string | null>(this, 'branch_id')
+  }
+
+  /** where it was written */
+  get deviceId(): string | null {
+    return readRaw<string | null>(this, 'device_id')
   }
 
   /** when the server first stored the row */

@@ -502,10 +502,22 @@ export interface SyncIssueRaw {
   reason_code: string
   sentence: string
   fields: string
+  /** what was sent, as it was sent */
   payload: string | null
+  /** the record as the server has it */
   ours: string | null
   suggestion: string | null
   state: SyncIssueState
+  /** the record as its author last saw it */
+  base: string | null
+  /** the record as its author wanted it */
+  theirs: string | null
+  /** by column, what both sides changed */
+  outcomes: string | null
+  /** whose branch the record is in */
+  branch_id: string | null
+  /** where it was written */
+  device_id: string | null
   /** when the server first stored the row */
   created_at: number
   /** when the server last stored the row */
