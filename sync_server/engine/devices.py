@@ -23,7 +23,7 @@ from typing import Final
 
 import structlog
 
-from sync_server.engine.draft import Submission
+from sync_server.engine.submission import Submission
 from sync_server.store import registry, security, sessions
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database

@@ -13,7 +13,8 @@ from conflict.mutation import Key, Mutation, Operation
 from erp_core.catalogue import BY_NAME, BY_TABLE
 from erp_core.language import Rollup
 from erp_core.values import Row
-from sync_server.engine.draft import Draft, Submission, Verdict
+from sync_server.engine.draft import Draft, Verdict
+from sync_server.engine.submission import Submission
 from sync_server.engine.world import LoadedWorld
 
 

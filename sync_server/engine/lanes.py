@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from conflict.mutation import Key
-from sync_server.engine.draft import Submission
 from sync_server.engine.push import Answer, PushAnswer, PushRequest, push, push_together
 from sync_server.engine.standing import Standings
+from sync_server.engine.submission import Submission
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
 from sync_server.store.unit_of_work import Busy, unit_of_work

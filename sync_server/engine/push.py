@@ -25,11 +25,12 @@ from conflict.mutation import Mutation
 from sync_server.engine.apply import apply
 from sync_server.engine.cursor import FromTheFuture
 from sync_server.engine.devices import DeviceForked, DeviceWiping, SessionEnded, forked, turned_away
-from sync_server.engine.draft import Draft, Submission
+from sync_server.engine.draft import Draft
 from sync_server.engine.gate import SYNC, NotEntitled, may_begin, synced
 from sync_server.engine.inbox import file_issues
 from sync_server.engine.quarantine import POISON, find_poison
 from sync_server.engine.standing import Standings
+from sync_server.engine.submission import Submission
 from sync_server.engine.verdicts import Clash, clash_of, corrections, must_resolve, refused
 from sync_server.store import log
 from sync_server.store.actor import Actor

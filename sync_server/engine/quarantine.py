@@ -21,7 +21,7 @@ import structlog
 
 from conflict.mutation import Key
 from sync_server.engine.apply import apply
-from sync_server.engine.draft import Submission
+from sync_server.engine.submission import Submission
 from sync_server.store.clock import Rights
 from sync_server.store.database import Connection
 from sync_server.store.unit_of_work import trial

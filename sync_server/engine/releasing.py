@@ -17,9 +17,9 @@ from typing import Final
 from conflict.mutation import Mutation
 from sync_server.engine.cursor import FromTheFuture
 from sync_server.engine.devices import CursorOfAnother
-from sync_server.engine.draft import Submission
 from sync_server.engine.push import push_alone
 from sync_server.engine.standing import Standings
+from sync_server.engine.submission import Submission
 from sync_server.store import impounded, registry, security
 from sync_server.store.actor import Actor
 from sync_server.store.clock import read_clock
