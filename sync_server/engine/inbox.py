@@ -41,7 +41,7 @@ async def file_issues(connection: Connection, org_id: str, now: datetime, refuse
 
     The last thing a unit does: what follows in it counts as the server's own doing.
     """
-    issues = {_issue_id(draft): _issue(now, draft) for draft in refused}
+    issues = {issue_id(draft): _issue(now, draft) for draft in refused}
     if not issues:
         return
     states = await log.read_states(connection, org_id, [(ISSUE.table, id) for id in issues])
@@ -59,7 +59,7 @@ def _closed(row: Row | None) -> bool:
     return row is not None and row["state"] != "open"
 
 
-def _issue_id(draft: Draft) -> str:
+def issue_id(draft: Draft) -> str:
     """Name the refusal by what was refused, so that a repetition does not file it twice."""
     mutation = draft.mutation
     values = sorted(mutation.values.items())  # plain scalars, so that equal ones are written equally

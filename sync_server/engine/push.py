@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from conflict.mutation import Mutation
 from sync_server.engine.apply import apply
@@ -31,6 +31,7 @@ from sync_server.engine.inbox import file_issues
 from sync_server.engine.quarantine import POISON, find_poison
 from sync_server.engine.standing import Standings
 from sync_server.engine.submission import Submission
+from sync_server.engine.telling import Told, as_receipt, read_receipt, tell, write_down
 from sync_server.engine.verdicts import Clash, clash_of, corrections, must_resolve, refused
 from sync_server.store import log
 from sync_server.store.actor import Actor
@@ -52,17 +53,26 @@ class PushRequest:
     holds_issues: bool
     counter: int | None = None
     arrived: float = field(default_factory=time.monotonic)
+    settles: bool = False
+    body: bytes = b""
+    skew_ms: int = 0
 
     def submission(self, actor: Actor) -> Submission:
         said = (self.cursor or 0, self.digest, self.mutations, self.holds_issues)
-        return Submission(actor, *said, counter=self.counter, arrived=self.arrived)
+        submission = Submission(actor, *said, counter=self.counter, arrived=self.arrived)
+        return (
+            replace(submission, settles=self.settles, body=self.body, skew_ms=self.skew_ms)
+            if self.settles
+            else submission
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class PushAnswer:
-    """What was refused and stays with the client as unsent: table -> ids."""
+    """`kept_back`: what was refused and stays with the client as unsent, table -> ids. `told`: per record, of an exchange."""
 
     kept_back: Mapping[str, Sequence[str]]
+    told: Sequence[Told] = ()
 
 
 class Conflict(Exception):
@@ -73,8 +83,20 @@ class Conflict(Exception):
         self.clashes = clashes
 
 
+class PushIdReused(Exception):
+    """The name of this push was another's on this device; nothing was applied."""
+
+
 Answer: TypeAlias = (
-    PushAnswer | Conflict | FromTheFuture | NotEntitled | SessionEnded | DeviceWiping | DeviceForked | Busy
+    PushAnswer
+    | Conflict
+    | PushIdReused
+    | FromTheFuture
+    | NotEntitled
+    | SessionEnded
+    | DeviceWiping
+    | DeviceForked
+    | Busy
 )
 """What becomes of a push that shares a transaction: its answer, or what its caller is to raise."""
 
@@ -149,7 +171,7 @@ async def _push_admitted(
         if not one.cursor and not may_begin(one.entitled):
             answers[one] = NotEntitled((SYNC,))
         elif _receipt(one) in claims.earlier:
-            answers[one] = PushAnswer(claims.earlier[_receipt(one)])
+            answers[one] = _again(one, claims.earlier[_receipt(one)])
         elif one.cursor > clock:
             answers[one] = FromTheFuture()  # believed, it would hide every clash
         else:
@@ -158,7 +180,7 @@ async def _push_admitted(
     fresh = [one for one in fresh if one not in answers]
     drafts = dict(zip(fresh, await _apply(connection, org_id, fresh, claims.rights), strict=True))
     answers |= {one: _answer(one, drafts[one]) for one in fresh}
-    await _settle(connection, org_id, drafts, answers)
+    answers |= await _settle(connection, org_id, drafts, answers)
     return [answers[one] for one in submissions]
 
 
@@ -197,8 +219,8 @@ async def _settle(
     org_id: str,
     drafts: Mapping[Submission, Sequence[Draft]],
     answers: Mapping[Submission, Answer],
-) -> None:
-    """Write down what follows from the verdicts: corrections, answers to repetitions, issues."""
+) -> Mapping[Submission, Answer]:
+    """Write down what follows from the verdicts: corrections, answers to repetitions, issues; give the answers of exchanges."""
     told = [draft for one in drafts.values() for draft in one if draft.origin.holds_issues]
     others = [draft for one in drafts.values() for draft in one if not draft.origin.holds_issues]
     await log.correct(connection, org_id, corrections([*told, *(d for d in others if not refused(d))]))
@@ -208,4 +230,21 @@ async def _settle(
     for one, answer in answers.items():
         if one in drafts and isinstance(answer, PushAnswer) and answer.kept_back:
             await log.keep_receipt(connection, org_id, _receipt(one), answer.kept_back)
+    exchanged = await tell(connection, org_id, [draft for one in drafts if one.settles for draft in drafts[one]])
+    await write_down(connection, org_id, [draft for one in drafts.values() for draft in one])
+    answered: dict[Submission, Answer] = {}
+    for one in drafts:
+        if one.settles and isinstance(answers[one], PushAnswer):
+            told_here = [exchanged[draft.mutation.key] for draft in drafts[one]]
+            answered[one] = PushAnswer({}, told_here)
+            await log.keep_receipt(connection, org_id, _receipt(one), as_receipt(one.body, told_here))
     await file_issues(connection, org_id, datetime.now(UTC), [draft for draft in told if refused(draft)])
+    return answered
+
+
+def _again(one: Submission, earlier: Mapping[str, Any]) -> PushAnswer | PushIdReused:
+    """Answer a repetition as the first attempt was answered."""
+    if not one.settles:
+        return PushAnswer(earlier)
+    body, told = read_receipt(earlier)
+    return PushAnswer({}, told) if body == one.body else PushIdReused()

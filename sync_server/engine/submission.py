@@ -33,7 +33,8 @@ class Submission:
     `holds_issues`: the replica can be told of refusals in its table sync_issues. `poison`: records that are refused
     unread, because they break us (quarantine.py). `entitled`: what the actor may do, read inside the unit of work.
     `counter`: the number that the installation gives its pushes, `arrived` (time.monotonic) when it came: devices.py.
-    `settles`: the merge policies decide a clash, not the replica. `skew_ms`: how far the device's clock is behind ours.
+    `settles`: the merge policies decide a clash, not the replica, and each record's verdict is told (exchange). `body`: a
+    digest of what it says, where its name does not follow from that. `skew_ms`: how far the device's clock is behind ours.
     """
 
     actor: Actor
@@ -47,5 +48,6 @@ class Submission:
     counter: int | None = None
     arrived: float = field(default_factory=time.monotonic)
     settles: bool = False
+    body: bytes = b""
     skew_ms: int = 0
     received: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -49,6 +49,7 @@ PREFIXES: Final[tuple[tuple[str, str, str], ...]] = (
 EXACT_PATHS: Final[Mapping[tuple[str, str], str | None]] = {
     ("GET", "/api/v1/sync"): "pull",
     ("POST", "/api/v1/sync"): "push",
+    ("POST", "/api/v1/sync/exchange"): "push",
     ("POST", "/api/v1/auth/logout"): "rest",
     ("GET", "/healthz"): None,
     ("GET", "/readyz"): None,

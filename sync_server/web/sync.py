@@ -40,7 +40,7 @@ async def get_sync(request: web.Request) -> web.StreamResponse:
         async with app[CAPS].place(actor.org_id, needed=asked.cursor is None):
             answer = await pull(app[keys.DATABASE], app[keys.SPOOLS], app[keys.STANDINGS], actor, wanted)
     if isinstance(answer, Spooled):
-        return await stream_json(request, _stream(answer))
+        return await stream_json(request, stream_spooled(answer))
     return await send_json(request, pulling.write_delta(answer.cursor, answer.tables, answer.moved))
 
 
@@ -64,7 +64,8 @@ async def get_schema(request: web.Request) -> web.StreamResponse:
     return await send_json(request, orjson.dumps(schema_document()))
 
 
-def _stream(answer: Spooled) -> AsyncIterator[bytes]:
+def stream_spooled(answer: Spooled) -> AsyncIterator[bytes]:
+    """Write a spooled answer piece by piece."""
     tables = (
         pulling.StreamedTable(t.table, pieces(t.created), pieces(t.updated), pieces(t.deleted), t.corrections)
         for t in answer.tables

@@ -82,6 +82,7 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "device_wiped": Code(401, "The device was wiped", "Its data is gone by order; log in to begin anew."),
     "device_wiping": Code(403, "The device is being wiped", "Nothing but a sync is answered until it is done."),
     "device_state": Code(409, "The device's state does not allow this", "Look at the device's state."),
+    "push_id_reused": Code(422, "This push_id named another push", "Give each push of this device an id of its own."),
     "already_decided": Code(409, "It is decided already", "Somebody has released or discarded this push."),
     "login_refused": Code(401, "The login is refused", "Username and password do not match an active user; try again."),
     "second_factor_needed": Code(401, "A second factor is needed", "Send the authenticator's code, or a recovery code, too."),

@@ -1,0 +1,132 @@
+"""Telling: what an exchange answers about each pushed record, and what is kept of it.
+
+Owns: a record's verdict as its author gets it: what the server has otherwise, why it waits, what both sides changed.
+Must not know: SQL, JSON, HTTP.
+Invariant: a repeated exchange is told the same; nothing is told of a field that the author does not see
+(tests/integration/test_exchange.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from conflict.merge import Outcome
+from conflict.mutation import Key
+from conflict.policies import UNKNOWN
+from erp_core.values import Plain, Row
+from sync_server.engine.draft import NEWEST_FIELDS, Draft, Verdict
+from sync_server.engine.entitlements import hidden_fields
+from sync_server.engine.inbox import issue_id
+from sync_server.store import log, resolutions
+from sync_server.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of one record. `position`: where its newest change is, if the push wrote it; `set`: the columns that the
+    server has otherwise than they were sent, of a record that was taken; the rest says why it waits."""
+
+    table: str
+    id: str
+    verdict: str
+    position: int | None = None
+    set: Mapping[str, Plain] = field(default_factory=dict)
+    issue: str | None = None
+    code: str | None = None
+    sentence: str | None = None
+    fields: Sequence[str] = ()
+    outcomes: Sequence[Mapping[str, Any]] = ()
+
+
+async def tell(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> Mapping[Key, Told]:
+    """Say of each draft what became of it; after the write. Cost: one statement, none for none."""
+    written = [draft.mutation.key for draft in drafts if draft.writes]
+    states = await log.read_states(connection, org_id, written)
+    return {draft.mutation.key: _told(draft, states.get(draft.mutation.key)) for draft in drafts}
+
+
+def _told(draft: Draft, state: log.State | None) -> Told:
+    table, id = draft.mutation.key
+    outcomes = outcomes_of(draft)
+    if draft.waits:
+        first = draft.faults[0]
+        named = tuple(dict.fromkeys(name for fault in draft.faults for name in fault.fields))
+        sentence = " ".join(fault.sentence for fault in draft.faults)
+        why = (issue_id(draft), first.code, sentence, named)
+        return Told(table, id, draft.verdict.value, None, {}, *why, outcomes)
+    position = None if state is None else state.position
+    set_ = {} if state is None or state.row is None else _otherwise(draft, state)
+    return Told(table, id, draft.verdict.value, position, set_, outcomes=outcomes)
+
+
+def _otherwise(draft: Draft, state: log.State) -> dict[str, Plain]:
+    """Name what the server has otherwise than it was sent, as the author sees it."""
+    assert state.row is not None
+    hidden = hidden_fields(draft.entity, draft.origin.entitled.mask(draft.entity, state.scopes))
+    plain = plain_row(draft, state.row, hidden)
+    sent = draft.mutation.values
+    # WatermelonDB stores '' where a column is not optional; nothing in the trade means '' and not "empty".
+    return {n: value for n, value in plain.items() if n not in sent or (sent[n] != value and (value or sent[n] != ""))}
+
+
+def plain_row(draft: Draft, row: Row, hidden: frozenset[str]) -> dict[str, Plain]:
+    """Give a row in its plain form, without what is hidden."""
+    return {
+        f.name: None if row[f.name] is None else f.type.plain(row[f.name])
+        for f in draft.entity.all_fields
+        if f.name not in hidden
+    }
+
+
+def outcomes_of(draft: Draft) -> list[dict[str, Any]]:
+    """Give what both sides changed, in plain form, as the author sees it."""
+    hidden = hidden_fields(draft.entity, draft.origin.entitled.mask(draft.entity, draft.labels))
+    return [_outcome(draft, o) for o in draft.outcomes if o.column not in hidden]
+
+
+def _outcome(draft: Draft, outcome: Outcome) -> dict[str, Any]:
+    kind = draft.entity.by_name[outcome.column].type
+
+    def plain(value: Any) -> Plain:
+        return None if value is None or value is UNKNOWN else kind.plain(value)
+
+    sides = {name: plain(getattr(outcome, name)) for name in ("base", "ours", "theirs", "kept")}
+    return {"column": outcome.column, "policy": outcome.policy, **sides, "parked": outcome.parked}
+
+
+# --- What is kept -----------------------------------------------------------------------------------------------------
+
+
+def as_receipt(body: bytes, told: Sequence[Told]) -> Mapping[str, Any]:
+    """Give what a repetition will be answered from."""
+    return {"body": body.hex(), "told": [asdict(one) for one in told]}
+
+
+def read_receipt(kept: Mapping[str, Any]) -> tuple[bytes, Sequence[Told]]:
+    """Undo `as_receipt`."""
+    return bytes.fromhex(kept["body"]), [Told(**one) for one in kept["told"]]
+
+
+async def write_down(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> None:
+    """Keep what became of drafts, where there is more to tell than the event that was written. Cost: one statement."""
+    await resolutions.write_down(connection, org_id, [_kept(draft) for draft in drafts if _worth_keeping(draft)])
+
+
+def _worth_keeping(draft: Draft) -> bool:
+    if draft.verdict is Verdict.WITHHELD:
+        return False
+    dated = draft.writes and not NEWEST_FIELDS[draft.entity.name].isdisjoint(draft.sent)
+    return draft.waits or bool(draft.outcomes) or dated
+
+
+def _kept(draft: Draft) -> resolutions.Told:
+    actor = draft.origin.actor
+    authored = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=draft.stamp().at)
+    who = (draft.origin.digest.hex(), actor.user_id, actor.device_id)
+    outcomes = orjson.dumps([_outcome(draft, o) for o in draft.outcomes]).decode()
+    return resolutions.Told(*draft.mutation.key, *who, draft.verdict.value, authored, outcomes)
