@@ -15,7 +15,20 @@ from aiohttp import web
 
 from erp_core.access import CODES, GUEST, MEMBER, OWN
 from erp_core.catalogue import ENTITIES
-from sync_server.web import auth, codes, devices, exchange, health, impounded, me, passwords, sessions, sync, totp
+from sync_server.web import (
+    auth,
+    codes,
+    devices,
+    exchange,
+    health,
+    impounded,
+    me,
+    passwords,
+    policies,
+    sessions,
+    sync,
+    totp,
+)
 from sync_server.web.permissions import DECLARED, LOGGED_IN, PUBLIC, Declared, Needs, Open, Route, declared
 from sync_server.web.records import Records
 
@@ -79,6 +92,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/api/v1/sync", sync.post_sync, ("sync.use",), by_engine=True),
     Route("POST", "/api/v1/sync/exchange", exchange.post_exchange, ("sync.use",), by_engine=True),
     Route("GET", "/api/v1/sync/schema", sync.get_schema, LOGGED_IN),
+    Route("GET", "/api/v1/sync/policies", policies.get_policies, LOGGED_IN),
     *_entity_routes(),
 )
 

@@ -94,7 +94,7 @@ def test_the_same_catalogue_gives_the_same_bytes_and_leaves_right_files_alone(tm
     first = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in generate(tmp_path, MADE_UP)}
 
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in generate(tmp_path, MADE_UP)} == first
-    assert [path.name for path in first] == ["migrations.ts", "models.ts", "schema.ts", "types.ts"]
+    assert [path.name for path in first] == ["migrations.ts", "models.ts", "policies.ts", "schema.ts", "types.ts"]
 
 
 def test_drift_names_changed_missing_and_surplus_files(tmp_path: Path) -> None:
