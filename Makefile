@@ -88,7 +88,7 @@ format: $(VENV)/dev.stamp ## format the code and mend what ruff can
 	@$(VENV)/bin/ruff format
 
 .PHONY: generate
-generate: $(VENV)/run.stamp ## write the phone's schema and models and docs/ACCESS.md from the catalogue
+generate: $(VENV)/run.stamp ## write the phone's schema, models and policies, docs/ACCESS.md and docs/MERGE.md from the code
 	@$(CLI) generate mobile
 	@$(CLI) generate docs
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from sync_server.operate import access_docs
+from sync_server.operate import access_docs, merge_docs
 
 generate = typer.Typer(help="Write the files that are made from the catalogue.", no_args_is_help=True)
 
@@ -31,10 +31,10 @@ def mobile(check: Check = False) -> None:
 
 @generate.command()
 def docs(check: Check = False) -> None:
-    """Write docs/ACCESS.md, the table of who may do what; in a checkout."""
+    """Write docs/ACCESS.md, who may do what, and docs/MERGE.md, what becomes of a clash; in a checkout."""
     if check:
-        _tell(access_docs.drift())
-    typer.echo("\n".join(str(path) for path in access_docs.generate()))
+        _tell(access_docs.drift() + merge_docs.drift())
+    typer.echo("\n".join(str(path) for path in (*access_docs.generate(), *merge_docs.generate())))
 
 
 def _tell(stale: list[str]) -> None:

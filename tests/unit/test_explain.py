@@ -116,7 +116,7 @@ def test_a_sentence_says_what_was_kept_and_of_which_values() -> None:
 def test_a_parked_change_is_told_with_what_is_there_now() -> None:
     told = explain(outcome("locked", 2, "locked", base=2), TITLES)
 
-    assert told == "Bales: this is agreed and can no longer be changed just like that. (now: 2; you: 3)"
+    assert told == "Bales: this is settled and can no longer be changed just like that. (now: 2; you: 3)"
     assert "others" not in told, "nobody else changed it"
 
 

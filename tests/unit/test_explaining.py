@@ -75,7 +75,7 @@ def test_values_are_written_as_the_trade_writes_them() -> None:
     )
     departed = Outcome("departed_at", "newest", None, None, moment, moment)
 
-    assert "Price per candy: this is agreed" in told
+    assert "Price per candy: this is settled" in told
     assert "(now: ₹61,000; you: ₹1,60,500.50)" in told
     assert "(others: 03-11-2026; you: 04-12-2026)" in told
     assert "(before: draft; others: in delivery; you: confirmed)" in told
@@ -130,5 +130,5 @@ def test_why_a_record_waits_and_what_to_do_is_told() -> None:
         == "Availability: others deleted it while you were changing it."
     )
     assert sentence_of_record(TRADE, "stale", "hi").startswith("सौदा: ")
-    assert suggestion("locked", "en").startswith("Agree the change")
+    assert suggestion("locked", "en").startswith("Ask the office")
     assert suggestion("locked", "gu") != suggestion("locked", "hi")
