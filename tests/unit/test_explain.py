@@ -118,6 +118,8 @@ def test_a_parked_change_is_told_with_what_is_there_now() -> None:
 
     assert told == "Bales: this is settled and can no longer be changed just like that. (now: 2; you: 3)"
     assert "others" not in told, "nobody else changed it"
+    corrected = explain(outcome("ours", 2, base=2), TITLES)
+    assert corrected == "Bales: the server works this out itself; its value was kept. (now: 2; you: 3)"
 
 
 def test_a_reason_that_is_new_and_a_policy_without_a_message_get_the_general_one() -> None:
@@ -140,8 +142,9 @@ def test_what_nobody_knows_and_what_is_empty_is_not_written_as_python_writes_it(
 
 def test_values_that_nobody_can_read_are_left_out() -> None:
     told = explain(Outcome("quality", "theirs", {"a": 1}, {"a": 2}, {"a": 3}, {"a": 3}), TITLES)
+    half = explain(Outcome("quality", "theirs", "good", {"a": 2}, "better", "better"), TITLES)
 
-    assert told == "Quality: others changed it, too; your value was kept."
+    assert told == half == "Quality: others changed it, too; your value was kept.", "half a comparison compares nothing"
 
 
 def test_braces_in_a_value_or_a_title_are_only_braces() -> None:

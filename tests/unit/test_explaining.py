@@ -105,7 +105,10 @@ def test_who_changed_it_and_the_ids_of_other_records_are_not_told() -> None:
     buyer = Outcome("buyer_id", "theirs", "p-1", "p-2", "p-3", "p-3")
     noted = Outcome("updated_by", "ours", "asha", "bharat", "chandu", "bharat")
 
+    scope = Outcome("scope_id", "once", "b1", "b1", "b2", "b1", "set_once")
+
     assert sentences(TRADE, [noted], "en") == ""
+    assert sentences(BY_NAME["setting"], [scope], "en").endswith("there is a value already.")
     assert sentences(TRADE, [buyer], "en") == "Buyer: others changed it, too; your value was kept."
     named = sentences(TRADE, [buyer], "en", names={"p-1": "Old Mills", "p-2": "Amba Gin", "p-3": "New Mills"})
     assert named.endswith("(before: Old Mills; others: Amba Gin; you: New Mills)")
