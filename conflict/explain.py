@@ -62,14 +62,16 @@ def explain_record(reason: str, title: str, language: str | None = None) -> str:
     return words.get(f"why.{reason}", words["why.other"]).format(field=title)
 
 
-def suggest(reason: str, language: str | None = None) -> str:
-    """Say what to do about a change that waits.
+def suggest(reason: str, language: str | None = None, *, refused: bool = False) -> str:
+    """Say what to do about a change that waits, or that was refused.
 
     >>> suggest("set_once")
     'Keep the value that is there; if it is wrong, ask the office to correct it.'
+    >>> suggest("overbooked", refused=True)
+    'Correct the fields that are named, and send it again.'
     """
     words = CATALOGUES[known(language)]
-    return words.get(f"do.{reason}", words["do.other"])
+    return words.get(f"do.{reason}", words["do.refused" if refused else "do.other"])
 
 
 def hidden(language: str | None = None) -> str:

@@ -59,6 +59,13 @@ MESSAGES: Final[Mapping[str, str]] = {
     "do.foreign_author": "Log in as the user who made the change, and send it again or discard it.",
     "do.waits_with": "Decide the other change first; this one can be sent again with it.",
     "do.other": "Look at the record as it is now, and choose: your change, or what is there.",
+    # What to do about a change that was refused; `do.refused` if its reason has none of its own.
+    "do.unknown_reference": "Choose another record in its place.",
+    "do.refused_together": "Correct the record it belongs to, and send both again.",
+    "do.read_only": "This is kept by the office: ask there to have it changed.",
+    "do.not_allowed": "Your role does not admit this: ask your manager, or discard your change.",
+    "do.out_of_scope": "This record is not in your hands: ask your manager, or discard your change.",
+    "do.refused": "Correct the fields that are named, and send it again.",
     # The values beside a sentence, and how they are written.
     "part.base": "before: {value}",
     "part.ours": "others: {value}",

@@ -107,9 +107,9 @@ def sentence_of_record(entity: Entity, reason: str, language: str | None) -> str
     return explain_record(reason, entity_title(entity, known(language)), language)
 
 
-def suggestion(reason: str, language: str | None) -> str:
-    """Say what to do about a change that waits for this reason."""
-    return suggest(reason, language)
+def suggestion(reason: str, language: str | None, *, refused: bool = False) -> str:
+    """Say what to do about a change that waits, or was `refused`, for this reason; every reason gets some advice."""
+    return suggest(reason, language, refused=refused)
 
 
 @cache

@@ -127,6 +127,8 @@ def test_a_reason_that_is_new_and_a_policy_without_a_message_get_the_general_one
     assert explain(outcome("highest", 9), TITLES).startswith("Bales: your change and that of others were brought")
     assert explain_record("from_the_future", "Trade").startswith("Trade: this cannot be decided")
     assert suggest("from_the_future").startswith("Look at the record")
+    assert suggest("from_the_future", refused=True).startswith("Correct the fields")
+    assert suggest("read_only", refused=True) == suggest("read_only") == CATALOGUES["en"]["do.read_only"]
 
 
 def test_what_nobody_knows_and_what_is_empty_is_not_written_as_python_writes_it() -> None:
