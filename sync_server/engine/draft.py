@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from conflict.merge import UNDATED, Authored, Outcome, Resolution, merge
+from conflict.merge import UNDATED, Authored, Outcome, merge
 from conflict.mutation import Mutation, Operation
-from conflict.policies import BASE_UNKNOWN, OURS, Stamp
+from conflict.policies import OURS, Stamp
 from erp_core.catalogue import BY_TABLE, ENTITIES
 from erp_core.language import Deletion, Entity, Kind, Violation
 from erp_core.values import Row, Unreadable, Value
+from sync_server.engine.doubts import doubtful, parked
 from sync_server.engine.entitlements import hidden_fields
 from sync_server.engine.policy_map import policies_of
 from sync_server.engine.sight import Sight, is_own, stamps_by_column, to_ms
@@ -28,9 +29,6 @@ from sync_server.store.log import Event
 _UNREADABLE: Final = object()
 """Stands for a value that could not be read; it equals nothing, so the replica that sent it is corrected."""
 
-
-STALE: Final = "stale"
-"""The reason code of an edit of a record that others changed too long ago, unseen."""
 
 CHANGED_MEANWHILE: Final = "changed_meanwhile"
 """The reason code of a deletion of a record that others changed meanwhile."""
@@ -181,7 +179,7 @@ class Draft:
             self.verdict = Verdict.DUPLICATE
         elif history:
             self.verdict = Verdict.MERGED
-        reasons = [*_parked(resolution), *self._doubtful(sight)]
+        reasons = [*parked(resolution), *self._doubtful(sight)]
         if reasons:
             self.wanted = {**self.after, **{o.column: o.theirs for o in self.outcomes if o.policy != OURS.name}}
             self.park(*reasons)
@@ -200,20 +198,10 @@ class Draft:
             self.refuse(reason)
 
     def _doubtful(self, sight: Sight) -> Iterator[Violation]:
-        """Say why an edit that could be merged is not: what its author saw is not known, or too long ago."""
+        """Say why an edit that could be merged is not, if a phone sent it."""
         touched = tuple(outcome.column for outcome in self.outcomes if outcome.policy != OURS.name)
-        if self.origin.channel is not Channel.PHONE or self.after == self.before:
-            return
-        if sight.lost and touched:
-            sentence = (
-                "The server does not keep what you last saw of this record any more, and others changed it since."
-            )
-            yield Violation(BASE_UNKNOWN, sentence, touched)
-        elif sight.unseen is not None and self.entity.stale_days is not None:
-            days = (self.origin.received - sight.unseen).days
-            if days >= self.entity.stale_days:
-                sentence = f"Others changed this record {days} days ago, and your phone has not heard of it until now."
-                yield Violation(STALE, sentence, touched)
+        if self.origin.channel is Channel.PHONE and self.after != self.before:
+            yield from doubtful(sight, touched, self.origin.received, self.entity.stale_days)
 
     def stamp(self) -> Stamp:
         """Give when the mutation was authored, in milliseconds by the server's clock: what the device says, corrected.
@@ -240,23 +228,6 @@ class Draft:
             return not (kept is None and self.deletes)
         # A replica cannot tell an empty text from none: WatermelonDB stores '' where a column is not optional.
         return any((None if kept[name] == "" else kept[name]) != value for name, value in self.sent.items())
-
-
-def _parked(resolution: Resolution) -> Iterator[Violation]:
-    for outcome in resolution.parked:
-        assert outcome.parked is not None
-        yield Violation(outcome.parked, _PARKED[outcome.parked].format(field=outcome.column), (outcome.column,))
-
-
-_PARKED: Final[Mapping[str, str]] = {
-    BASE_UNKNOWN: "{field} was changed by others, and what you last saw of it is not known.",
-    "out_of_bounds": "{field}: what you and others added together goes beyond what is allowed.",
-    "overlapping_edits": "{field}: you and others wrote in the same place.",
-    "no_common_state": "{field}: you and others moved it to states that do not go together.",
-    "set_once": "{field} is set once and cannot be changed afterwards.",
-    "locked": "{field} is fixed by now; ask for an amendment instead.",
-    "needs_review": "{field}: a change of it is always decided by a person.",
-}
 
 
 def drafts_of(submission: Submission) -> list[Draft]:

@@ -33,7 +33,7 @@ from sync_server.engine.standing import Standings
 from sync_server.engine.submission import Submission
 from sync_server.engine.telling import Told, as_receipt, read_receipt, tell, write_down
 from sync_server.engine.verdicts import Clash, clash_of, corrections, must_resolve, refused
-from sync_server.store import log
+from sync_server.store import log, receipts
 from sync_server.store.actor import Actor
 from sync_server.store.clock import NEVER_TICKED, Rights, read_clock
 from sync_server.store.database import Connection, Database
@@ -162,7 +162,7 @@ async def push_together(
 async def _push_admitted(
     connection: Connection, standings: Standings, org_id: str, submissions: Sequence[Submission]
 ) -> Sequence[Answer]:
-    claims = await log.claim_receipts(connection, org_id, [_receipt(one) for one in submissions])
+    claims = await receipts.claim_receipts(connection, org_id, [_receipt(one) for one in submissions])
     clock = NEVER_TICKED.position if claims.position is None else claims.position
     submissions = await _entitled(connection, standings, submissions, claims.rights)
     answers: dict[Submission, Answer] = {}
@@ -198,7 +198,7 @@ async def _entitled(
     return [replace(one, entitled=synced(standing[one.actor].entitled)) for one in submissions]
 
 
-def _receipt(submission: Submission) -> log.Receipt:
+def _receipt(submission: Submission) -> receipts.Receipt:
     return (submission.actor.user_id, submission.digest)
 
 
@@ -224,12 +224,12 @@ async def _settle(
     told = [draft for one in drafts.values() for draft in one if draft.origin.holds_issues]
     others = [draft for one in drafts.values() for draft in one if not draft.origin.holds_issues]
     await log.correct(connection, org_id, corrections([*told, *(d for d in others if not refused(d))]))
-    await log.drop_receipts(
+    await receipts.drop_receipts(
         connection, org_id, [_receipt(one) for one, a in answers.items() if isinstance(a, Exception)]
     )
     for one, answer in answers.items():
         if one in drafts and isinstance(answer, PushAnswer) and answer.kept_back:
-            await log.keep_receipt(connection, org_id, _receipt(one), answer.kept_back)
+            await receipts.keep_receipt(connection, org_id, _receipt(one), answer.kept_back)
     exchanged = await tell(connection, org_id, [draft for one in drafts if one.settles for draft in drafts[one]])
     await write_down(connection, org_id, [draft for one in drafts.values() for draft in one])
     answered: dict[Submission, Answer] = {}
@@ -237,7 +237,7 @@ async def _settle(
         if one.settles and isinstance(answers[one], PushAnswer):
             told_here = [exchanged[draft.mutation.key] for draft in drafts[one]]
             answered[one] = PushAnswer({}, told_here)
-            await log.keep_receipt(connection, org_id, _receipt(one), as_receipt(one.body, told_here))
+            await receipts.keep_receipt(connection, org_id, _receipt(one), as_receipt(one.body, told_here))
     await file_issues(connection, org_id, datetime.now(UTC), [draft for draft in told if refused(draft)])
     return answered
 

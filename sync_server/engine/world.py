@@ -94,9 +94,9 @@ def gathers_of(entity: Entity) -> tuple[Gather, ...]:
 
 
 def _named(drafts: Iterable[Draft]) -> Iterable[Key]:
-    """Name the rows that the drafts refer to, before and after."""
+    """Name the rows that the drafts refer to, before and after, and as their authors wanted them."""
     for draft in drafts:
-        for row in (draft.before, draft.after):
+        for row in (draft.before, draft.after, draft.wanted):
             if row is not None:
                 for field, target in draft.entity.references:
                     if row[field.name] is not None:

@@ -1,6 +1,6 @@
-"""The log and the feed as a writer needs them: present states, histories since a cursor, corrections, receipts.
+"""The log and the feed as a writer needs them: present states, histories since a cursor, corrections.
 
-Owns: reads of `event` and `feed` for merging, and writes of `correction` and `push_receipt`.
+Owns: reads of `event` and `feed` for merging, and writes of `correction`.
 Must not know: merge, protocol. Nobody but the capture triggers writes `event` and `feed`.
 Invariant: a state read here after its row was locked is the newest committed one (tests/integration/test_push.py).
 """
@@ -18,7 +18,6 @@ import orjson
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Entity
 from erp_core.values import Choice, Flag, Plain, Reference, Row, Text, Value, ValueType, Words
-from sync_server.store.clock import UNTURNED, Rights
 from sync_server.store.database import Connection
 
 Key: TypeAlias = tuple[str, str]
@@ -193,71 +192,3 @@ async def correct(connection: Connection, org_id: str, corrections: Sequence[Cor
     if corrections:
         columns = zip(*((c.user_id, c.table, c.id, c.revive) for c in corrections), strict=True)
         await connection.execute(_CORRECT, org_id, *(list(column) for column in columns))
-
-
-Receipt: TypeAlias = tuple[str, bytes]
-"""(user_id, digest) of a push."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """`earlier`: the answers that repeated pushes got the first time; `position`: the clock, None before any change;
-    `rights`: when somebody's rights may have changed last."""
-
-    earlier: Mapping[Receipt, Mapping[str, Any]]
-    position: int | None
-    rights: Rights = UNTURNED
-
-
-async def claim_receipts(connection: Connection, org_id: str, receipts: Sequence[Receipt]) -> Claims:
-    """Claim pushes, waiting for first attempts that are still under way; give the answers of those that were first.
-
-    What is not in `earlier` is a first attempt: its claim, with an empty answer, commits or vanishes with the unit of
-    work. Cost: one statement, a second one if there are repetitions.
-    """
-    users, digests = [user for user, _ in receipts], [digest for _, digest in receipts]
-    claimed = await connection.fetch(
-        "INSERT INTO push_receipt (org_id, user_id, digest, answer)"
-        " SELECT $1, t.user_id, t.digest, '{}' FROM unnest($2::text[], $3::bytea[]) AS t(user_id, digest)"
-        " ORDER BY t.digest ON CONFLICT DO NOTHING RETURNING user_id, digest,"
-        " (SELECT (k.epoch::bigint << 40) + k.seq FROM org_clock k WHERE k.org_id = $1) AS position,"
-        " (SELECT k.rights FROM org_clock k WHERE k.org_id = $1) AS rights,"
-        " (SELECT k.assigned FROM org_clock k WHERE k.org_id = $1) AS assigned",
-        org_id,
-        users,
-        digests,
-    )
-    repeated = set(receipts) - {(row["user_id"], row["digest"]) for row in claimed}
-    position = claimed[0]["position"] if claimed else None
-    rights = Rights(claimed[0]["rights"] or 0, claimed[0]["assigned"] or 0) if claimed else UNTURNED
-    if not repeated:
-        return Claims({}, position, rights)
-    found = await connection.fetch(
-        "SELECT user_id, digest, answer FROM push_receipt WHERE org_id = $1 AND digest = ANY($2)",
-        org_id,
-        [digest for _, digest in repeated],
-    )
-    answers = {(row["user_id"], row["digest"]): orjson.loads(row["answer"]) for row in found}
-    return Claims({receipt: answers[receipt] for receipt in repeated}, position, rights)
-
-
-async def keep_receipt(connection: Connection, org_id: str, receipt: Receipt, answer: Mapping[str, Any]) -> None:
-    """Write down the answer that a repetition of this push will get, if it is not the empty one."""
-    await connection.execute(
-        "UPDATE push_receipt SET answer = $4::json WHERE org_id = $1 AND user_id = $2 AND digest = $3",
-        org_id,
-        *receipt,
-        orjson.dumps(answer).decode(),
-    )
-
-
-async def drop_receipts(connection: Connection, org_id: str, receipts: Collection[Receipt]) -> None:
-    """Give claims back: nothing of these pushes was applied, and their repetition is to be tried anew."""
-    if receipts:
-        await connection.execute(
-            "DELETE FROM push_receipt p USING unnest($2::text[], $3::bytea[]) AS t(user_id, digest)"
-            " WHERE p.org_id = $1 AND p.user_id = t.user_id AND p.digest = t.digest",
-            org_id,
-            [user for user, _ in receipts],
-            [digest for _, digest in receipts],
-        )

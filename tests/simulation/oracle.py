@@ -144,6 +144,8 @@ def _trails(table: str, id: str, row: Row, tables: Tables) -> list[Trail]:
             of_lot = _trails_of("availabilities", row["availability_id"], tables)
             trails = [*_trails_of("trades", row["trade_id"], tables), *of_lot]
             return [replace(t, informed=frozenset()) for t in trails] if row["state"] == "draft" else trails
+        case "sync_issues":
+            return [Trail(row["branch_id"], frozenset(), frozenset())]
     return []
 
 

@@ -15,9 +15,9 @@ from erp_core.language import Violation
 from sync_server.engine import access
 from sync_server.engine.access import assign, refusals, told
 from sync_server.engine.draft import Draft
-from sync_server.engine.submission import Channel, Submission
 from sync_server.engine.entitlements import Entitlements, entitle, with_assignments
 from sync_server.engine.judge import judge
+from sync_server.engine.submission import Channel, Submission
 from sync_server.engine.world import LoadedWorld
 from sync_server.store.actor import Actor
 from sync_server.store.holds import GrantHeld

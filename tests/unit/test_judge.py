@@ -11,9 +11,9 @@ from conflict.mutation import Mutation, Operation
 from erp_core.access import CODES, GUEST, MEMBER
 from erp_core.catalogue import BY_TABLE
 from sync_server.engine.draft import Draft, Verdict
-from sync_server.engine.submission import Submission
 from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.judge import judge_groups
+from sync_server.engine.submission import Submission
 from sync_server.engine.world import LoadedWorld
 from sync_server.store.actor import Actor
 
