@@ -150,7 +150,7 @@ async def _regranted(connection: Connection, standings: Standings, actor: Actor,
     if len(members) > MEMBERS_MAX:
         return TooMuch()
     reader, gazes = Reader(actor.org_id, actor.user_id), gazes_of(request.tables, holds, before)
-    _, candidates = await feed.read_delta(connection, reader, _asked(gazes), cursor)
+    _, candidates = await feed.read_delta(connection, reader, asked_of(gazes), cursor)
     together = {candidate.key: candidate for candidate in (*members, *candidates)}
     return Delta(clock.position, request.tables, await _shown(connection, reader, gazes, together.values(), cursor))
 
@@ -186,11 +186,12 @@ def _steady(standing: Standing, tables: tuple[str, ...]) -> tuple[Gazes, Asked]:
     if known is None:
         holds = synced(standing.entitled).holds
         gazes = gazes_of(tables, holds, holds)
-        known = standing.pulls[tables] = (gazes, _asked(gazes))
+        known = standing.pulls[tables] = (gazes, asked_of(gazes))
     return known
 
 
-def _asked(gazes: Gazes) -> Asked:
+def asked_of(gazes: Gazes) -> Asked:
+    """Say what a delta asks the feed for under these gazes."""
     whole = [table for table, gaze in gazes.items() if gaze.whole]
     scopes = {s for gaze in gazes.values() if not gaze.whole for s in (*gaze.now.masks, *gaze.then.masks)}
     return Asked(list(gazes), whole, sorted(scopes))
@@ -201,9 +202,18 @@ async def _shown(
 ) -> list[Moved]:
     """Decide about each candidate; a further statement only if the labels of one changed since the cursor."""
     listed = list(candidates)
-    doubtful = {
-        c.key: (*c.scopes, *c.past) for c in listed if c.scopes is not None and c.past is not None and turned(c, cursor)
-    }
-    carried = await feed.read_labels_at(connection, reader.org_id, doubtful, cursor) if doubtful else {}
+    carried = await labels_then(connection, reader.org_id, listed, cursor)
     decided = (decide(gazes[c.table], c, reader.user_id, cursor, carried.get(c.key, ())) for c in listed)
     return [moved for moved in decided if moved is not None]
+
+
+async def labels_then(
+    connection: Connection, org_id: str, candidates: Iterable[Candidate], cursor: int
+) -> Mapping[tuple[str, str], Sequence[str]]:
+    """Give the labels at the cursor of those candidates whose labels may have been others than now."""
+    doubtful = {
+        c.key: (*c.scopes, *c.past)
+        for c in candidates
+        if c.scopes is not None and c.past is not None and turned(c, cursor)
+    }
+    return await feed.read_labels_at(connection, org_id, doubtful, cursor) if doubtful else {}

@@ -60,7 +60,7 @@ def decide(gaze: Gaze, candidate: Candidate, user_id: str, cursor: int, carried:
         new = candidate.created_position > cursor and not own_and_new
         return Moved(candidate.table, candidate.id, candidate.payload, new)
     now = gaze.now.mask(candidate.scopes) if candidate.payload is not None else 0
-    then = _seen_then(gaze.then, candidate, cursor, carried)
+    then = seen_then(gaze.then, candidate, cursor, carried)
     if now == then and candidate.position <= cursor:
         return None  # it is in a scope that was given or taken, but was and is seen by another one, too
     if now:
@@ -70,8 +70,8 @@ def decide(gaze: Gaze, candidate: Candidate, user_id: str, cursor: int, carried:
     return Moved(candidate.table, candidate.id, None, new=False) if then or own_and_new else None
 
 
-def _seen_then(view: View, candidate: Candidate, cursor: int, carried: Sequence[str]) -> int:
-    """Say how much of the record the user saw at the cursor, as a mask."""
+def seen_then(view: View, candidate: Candidate, cursor: int, carried: Sequence[str]) -> int:
+    """Say how much of the record the user saw at the cursor, as a mask; `carried`: as for `decide`."""
     assert candidate.scopes is not None
     assert candidate.past is not None
     if candidate.relabelled <= cursor:

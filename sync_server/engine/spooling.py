@@ -160,7 +160,7 @@ class _Planning:
         else:
             spool, fill = self.room.named(self.reader.org_id, f"{table}/{_digest(view)}", version)
         if fill:
-            self.jobs.append((Listing(table, Which.ALL, _seen(view), hidden=_hidden(view)), spool))
+            self.jobs.append((Listing(table, Which.ALL, _seen(view), hidden=hidden_of(view)), spool))
         # A replica that is replaced may hold the record, even deleted: only `updated` never resurrects it.
         if self.way is Course.REPLACEMENT:
             return SpooledTable(table, updated=(spool,))
@@ -185,7 +185,7 @@ class _Planning:
         now, then = self.gazes[table].now, self.gazes[table].then
         spool = self.room.nameless()
         listing = Listing(
-            table, which, _seen(now), _seen(then), self.request.cursor, without, or_with, hidden=_hidden(now)
+            table, which, _seen(now), _seen(then), self.request.cursor, without, or_with, hidden=hidden_of(now)
         )
         self.jobs.append((listing, spool))
         return spool
@@ -204,7 +204,7 @@ def _seen(view: View) -> Seen:
     return Seen(view.masks, view.whole)
 
 
-def _hidden(view: View) -> Mapping[int, frozenset[str]]:
+def hidden_of(view: View) -> Mapping[int, frozenset[str]]:
     """Give, for every mask that a record of the view may show, the fields that it hides."""
     masks = {0}
     for mask in view.masks.values():

@@ -28,6 +28,7 @@ from sync_server.web import (
     sessions,
     sync,
     totp,
+    verify,
 )
 from sync_server.web.permissions import DECLARED, LOGGED_IN, PUBLIC, Declared, Needs, Open, Route, declared
 from sync_server.web.records import Records
@@ -91,6 +92,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/api/v1/sync", sync.get_sync, ("sync.use",), by_engine=True),
     Route("POST", "/api/v1/sync", sync.post_sync, ("sync.use",), by_engine=True),
     Route("POST", "/api/v1/sync/exchange", exchange.post_exchange, ("sync.use",), by_engine=True),
+    Route("POST", "/api/v1/sync/verify", verify.post_verify, ("sync.use",)),
     Route("GET", "/api/v1/sync/schema", sync.get_schema, LOGGED_IN),
     Route("GET", "/api/v1/sync/policies", policies.get_policies, LOGGED_IN),
     *_entity_routes(),

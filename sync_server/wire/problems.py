@@ -73,6 +73,8 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "device_forked": Code(409, "The installation was copied", "Two apps use one identity: reset this one and log in again."),
     "bad_schema_version": Code(400, "The schema version is not known", "Send the version of the app's schema: 1 or more."),
     "bad_migration": Code(400, "The migration cannot be read", "Send the migration that WatermelonDB gives to pullChanges."),
+    "behind": Code(409, "The device is behind", "Sync, then compare again: its state cannot be told from its cursor."),
+    "too_different": Code(409, "Too much differs to be mended", "Ask with more buckets, by the rows named, or begin anew."),
     "conflict": Code(409, "Another device changed the same fields", "Pull, let the app resolve the conflicts, and push again."),
     # --- Who asks ---
     "unauthenticated": Code(401, "A login is needed", "Send Authorization: Bearer and the access token of a login."),
