@@ -8,14 +8,15 @@ author cannot see nothing is told, not even by what the answer costs (tests/inte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 import structlog
 
 from conflict.mutation import Mutation, Operation
+from conflict.policies import OURS
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Violation
 from sync_server.engine.apply import apply
@@ -28,7 +29,6 @@ from sync_server.engine.quarantine import POISON
 from sync_server.engine.reading import Seen, look
 from sync_server.engine.standing import Standings
 from sync_server.engine.submission import Channel, Submission
-from sync_server.engine.verdicts import contested
 from sync_server.store import lists, log
 from sync_server.store.actor import Actor
 from sync_server.store.clock import Clock, read_clock
@@ -76,9 +76,16 @@ class Written:
 
 
 async def write(
-    database: Database, standings: Standings, actor: Actor, mutation: Mutation, base: int | None = None
+    database: Database,
+    standings: Standings,
+    actor: Actor,
+    mutation: Mutation,
+    base: int | None = None,
+    *,
+    merges: bool = False,
 ) -> Written:
-    """Apply one mutation. `base`: the position at which its author read the record; None: as it is now.
+    """Apply one mutation. `base`: the position at which its author read the record; None: as it is now. `merges`: what both
+    sides changed the policies may decide; else it is the author's to decide.
 
     Raises `gate.NotEntitled`, `NotThere`, `IdTaken`, `ChangedMeanwhile`, `Refused`, `unit_of_work.Busy`, and of devices.py
     `SessionEnded` and `DeviceWiping`; then nothing was applied. Cost: as `apply`, and four statements.
@@ -92,10 +99,11 @@ async def write(
         await _check_base(connection, actor, mutation, base, entitled, clock)
         await _check_login_name(connection, actor, mutation)
         reached = await _is_reached(connection, standings, actor, mutation, entitled, clock)
-        draft = await _apply(connection, actor, mutation, base, entitled, clock, reached=reached)
+        clashing = _undecided if merges else _clashing
+        draft = await _apply(connection, actor, mutation, base, entitled, clock, reached=reached, clashing=clashing)
         if not reached and draft.before is not None:
             raise Refused([OUT_OF_REACH])
-        _raise_unless_done(draft)
+        _raise_unless_done(draft, clashing)
         seen = None if draft.deletes else await look(connection, actor.org_id, entitled, *mutation.key)
         return Written(seen, new=draft.before is None)
 
@@ -128,11 +136,12 @@ async def _apply(
     clock: Clock,
     *,
     reached: bool,
+    clashing: Clashing,
 ) -> Draft:
     def stops(draft: Draft) -> bool:
         if draft.mutation.operation is Operation.CREATED:
             return draft.before is not None and draft.verdict is not Verdict.DUPLICATE
-        return draft.before is None or not reached or (base is not None and bool(_clashing(draft)))
+        return draft.before is None or not reached or (base is not None and bool(clashing(draft)))
 
     cursor = NEWER_THAN_ALL if base is None else base
     submission = Submission(actor, cursor, b"", [mutation], entitled=entitled, channel=Channel.OFFICE)
@@ -140,17 +149,26 @@ async def _apply(
     return draft
 
 
+Clashing: TypeAlias = Callable[[Draft], Sequence[str]]
+"""Names the fields that the author must decide."""
+
+
 def _clashing(draft: Draft) -> Sequence[str]:
-    """Name the fields that both sides changed differently."""
-    return [outcome.column for outcome in draft.outcomes if contested(outcome)]
+    """Name the fields that both sides changed differently, but for the server's own."""
+    return [o.column for o in draft.outcomes if o.base != o.ours and o.policy != OURS.name]
 
 
-def _raise_unless_done(draft: Draft) -> None:
+def _undecided(draft: Draft) -> Sequence[str]:
+    """Name those of them that no policy decides."""
+    return [o.column for o in draft.outcomes if o.base != o.ours and o.parked is not None]
+
+
+def _raise_unless_done(draft: Draft, clashing: Clashing) -> None:
     creates = draft.mutation.operation is Operation.CREATED
     if not creates and draft.before is None:
         raise NotThere
     if draft.clashes:
-        raise IdTaken if creates else ChangedMeanwhile(_clashing(draft))
+        raise IdTaken if creates else ChangedMeanwhile(clashing(draft))
     if creates and ((draft.after is None and draft.verdict is Verdict.DUPLICATE) or _was_deleted(draft)):
         raise IdTaken
     if draft.waits:

@@ -71,11 +71,15 @@ class Records:
         return await _answer(request, written.record, 201 if written.new else 200, id=mutation.id, **where)
 
     async def change(self, request: web.Request) -> web.StreamResponse:
-        """PATCH /api/v1/{table}/{id} with a merge patch; `If-Match`: only if nobody changed the same fields since."""
+        """PATCH /api/v1/{table}/{id} with a merge patch; `If-Match`: only if nobody changed the same fields since.
+
+        `Prefer: merge`: what both changed is decided by the fields' policies, as far as they can.
+        """
         body = await read_body(request, request.app[keys.SETTINGS], types=PATCH_TYPES)
         id = request.match_info["id"]
         written = await self._write(request, wire.read_patch(self._table, id, loads(body)))
-        return await _answer(request, written.record, id=id)
+        applied = {"Preference-Applied": "merge"} if wire.prefers_merge(request.headers) else {}
+        return await _answer(request, written.record, 200, id=id, **applied)
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """DELETE /api/v1/{table}/{id}; `If-Match`: only if nobody changed it since."""
@@ -88,7 +92,7 @@ class Records:
         if self._entity.name in RIGHTS or (self._entity.name == "user" and "phone" in mutation.values):
             await require_fresh(request)
         with _told_apart():
-            return await office.write(*_engine(request), mutation, base)
+            return await office.write(*_engine(request), mutation, base, merges=wire.prefers_merge(request.headers))
 
 
 NOT_THERE: Final = "There is no such record, or it is not for you to see."

@@ -154,6 +154,11 @@ def _plain(field: Field, text: str) -> Plain:
 _TAG: Final = re.compile(r'"([0-9]{1,16})"')
 
 
+def prefers_merge(headers: Mapping[str, str]) -> bool:
+    """Say whether the client prefers a merge to being told of a clash (RFC 7240: a preference of our own)."""
+    return "merge" in (said.partition(";")[0].strip().lower() for said in headers.get("Prefer", "").split(","))
+
+
 def tag_of(position: int) -> str:
     """Write a record's position as its entity tag (RFC 9110, 8.8.3)."""
     return f'"{position}"'

@@ -160,6 +160,29 @@ async def test_two_pages_of_one_session_do_not_overwrite_each_other(clerk: Clerk
     assert (first.status, second.status) == (200, 412)
 
 
+async def test_clash_is_merged_for_who_prefers_that(clerk: Clerk, house: House) -> None:
+    await house.run("UPDATE business_partners SET remarks = 'dry yard, good road', tags = '{old}' WHERE id = 'p1'")
+    tag = (await clerk.ask("GET", "/business_partners/p1")).headers["ETag"]
+    await house.run("UPDATE business_partners SET remarks = 'dry yard, bad road', tags = '{old,far}' WHERE id = 'p1'")
+    change = {"remarks": "very dry yard, good road", "tags": '["near","old"]'}
+
+    told = await clerk.ask("PATCH", "/business_partners/p1", change, If_Match=tag)
+    merged = await clerk.ask("PATCH", "/business_partners/p1", change, If_Match=tag, Prefer="respond-async, merge")
+
+    assert (told.status, set(told.json["fields"])) == (412, {"remarks", "tags"})
+    assert (merged.status, merged.headers["Preference-Applied"]) == (200, "merge")
+    assert (merged.json["remarks"], merged.json["tags"]) == ("very dry yard, bad road", '["far","near","old"]')
+
+
+async def test_what_no_policy_decides_stays_a_clash(clerk: Clerk, house: House) -> None:
+    tag = (await clerk.ask("GET", "/business_partners/p1")).headers["ETag"]
+    await house.run("UPDATE business_partners SET remarks = 'theirs' WHERE id = 'p1'")
+
+    answer = await clerk.ask("PATCH", "/business_partners/p1", {"remarks": "mine"}, If_Match=tag, Prefer="merge")
+
+    assert (answer.status, answer.json["fields"]) == (412, ["remarks"])
+
+
 async def test_deletion_of_what_has_changed_meanwhile_is_refused(clerk: Clerk, house: House) -> None:
     tag = (await clerk.ask("GET", "/trades/t1")).headers["ETag"]
     await house.run("UPDATE trades SET remarks = 'theirs' WHERE id = 't1'")
