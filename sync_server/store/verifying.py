@@ -110,3 +110,21 @@ async def read_open_issues(connection: Connection, org_id: str, key: Key, author
         *(org_id, *key, author_id, ISSUES_MAX),
     )
     return [OpenIssue(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """When an event was stored, and from which device, if from one."""
+
+    at: datetime
+    device_id: str | None
+
+
+async def read_origins(connection: Connection, org_id: str, positions: Collection[int]) -> Mapping[int, Origin]:
+    """Give when and where the events at `positions` came from, as far as the log has them. Cost: look-ups by key."""
+    rows = await connection.fetch(
+        "SELECT e.position, e.at, (SELECT s.device_id FROM session s WHERE s.org_id = $1 AND s.id = e.session) AS device"
+        " FROM event e WHERE e.org_id = $1 AND e.position = ANY($2)",
+        *(org_id, list(positions)),
+    )
+    return {row["position"]: Origin(row["at"], row["device"]) for row in rows}

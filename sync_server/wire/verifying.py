@@ -1,6 +1,6 @@
-"""Verify and explain on the wire: digests that come in, rows and reasons that go out.
+"""Verify on the wire: digests that come in, rows that go out.
 
-Owns: the members of both requests and answers, and the columns of a phone's schema.
+Owns: the members of request and answer, and the columns of a phone's schema.
 Must not know: engine, store.
 Invariant: an unknown member, table, or number of buckets is answered with a pointer (tests/integration/test_verify.py).
 """
@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from erp_core.catalogue import SYNCED, synced_at
+from erp_core.catalogue import synced_at
 from erp_core.language import Field
 from erp_core.values import SAFE_ID
 from sync_server.wire.problems import Problem, pointer, shown
@@ -116,18 +116,3 @@ def write_verified(tables: Mapping[str, Differing], *, more: bool) -> bytes:
     """Write the answer to a verification."""
     written = {table: {"buckets": d.buckets, "rows": d.rows} for table, d in tables.items()}
     return orjson.dumps({"tables": written, "more": more})
-
-
-# --- Explain ----------------------------------------------------------------------------------------------------------
-
-
-def read_explain(query: Mapping[str, str]) -> tuple[tuple[str, str], str | None]:
-    """Read the query of an explanation: ((table, id), device or None). Raises Problem."""
-    table, id, device = query.get("table", ""), query.get("id", ""), query.get("device") or None
-    if table not in {entity.table for entity in SYNCED}:
-        raise Problem("bad_parameter", "table must name a table that phones have.")
-    if not SAFE_ID.fullmatch(id):
-        raise Problem("bad_parameter", "id must be the id of a record.")
-    if device is not None and not SAFE_ID.fullmatch(device):
-        raise Problem("bad_parameter", "device must be the id of a device.")
-    return (table, id), device
