@@ -1,6 +1,6 @@
 """The inbox: where refused mutations wait for a person, as rows of the synced table `sync_issues`.
 
-Owns: making an issue out of a refused draft.
+Owns: making an issue out of a draft that was refused or parked.
 Must not know: the protocol, SQL.
 Invariant: a refused mutation is never gone: its issue holds the payload as pushed, the reasons, and what the server has;
 the same refusal, pushed again, is the same issue (tests/integration/test_inbox.py).
@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from conflict.merge import Outcome
+from conflict.policies import UNKNOWN
 from erp_core.catalogue import BY_NAME
 from erp_core.values import Plain, Row
-from sync_server.engine.draft import Draft
+from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
 from sync_server.store import log, rows
 from sync_server.store.database import Connection
@@ -25,12 +27,21 @@ ISSUE: Final = BY_NAME["sync_issue"]
 SENTENCE_MAX: Final = 1_000
 """Characters of a sentence that is filed."""
 
+IN_BRANCH: Final = "branch:"
+
 _SUGGESTIONS: Final[Mapping[str, str]] = {
     "deleted_meanwhile": "Create a new record if it is still needed.",
     "unknown_reference": "Choose another record in its place.",
     "refused_together": "Correct the record it belongs to and send both again.",
     "read_only": "Ask the office to change it.",
     "locked": "Ask for an amendment.",
+    "changed_meanwhile": "Look at what others changed; delete it again if it is still to go.",
+    "overlapping_edits": "Read both texts, and write the one that is right.",
+    "out_of_bounds": "Talk to who else took of it; then send the number that is left.",
+    "no_common_state": "Ask the office which of the two holds.",
+    "stale": "Look at the record as it is now; send your change again if it still holds.",
+    "base_unknown": "Look at the record as it is now; send your change again if it still holds.",
+    "needs_review": "Somebody who may decide will look at it.",
     "not_allowed": "Ask your manager, or discard it.",
     "out_of_scope": "Ask your manager, or discard it.",
 }
@@ -75,19 +86,50 @@ def _issue(now: datetime, draft: Draft) -> Row:
         "author_id": author,
         "table_name": mutation.table,
         "record_id": mutation.id,
-        "kind": "refused",
+        "kind": "parked" if draft.verdict is Verdict.PARKED else "refused",
         "operation": mutation.operation.value,
         "reason_code": first.code,
         "sentence": _shortened(" ".join(fault.sentence for fault in draft.faults)),
         "fields": tuple(sorted(fields)),
         "payload": dict(mutation.values),
         "ours": plain_row(draft, draft.before),
+        "base": plain_row(draft, draft.base),
+        "theirs": plain_row(draft, draft.wanted),
+        "outcomes": {outcome["column"]: outcome for outcome in outcomes_of(draft)} or None,
+        "branch_id": _branch_of(draft),
+        "device_id": draft.origin.actor.device_id or None,
         "suggestion": _SUGGESTIONS.get(first.code, "Correct the fields that are named and save again."),
         "created_at": now,
         "updated_at": now,
         "created_by": SERVER,
         "updated_by": SERVER,
     }
+
+
+def _branch_of(draft: Draft) -> str | None:
+    """Say whose branch the record is in: of its labels, or of what was sent if it is not there."""
+    of_labels = sorted(label for label in draft.labels if label.startswith(IN_BRANCH))
+    if of_labels:
+        return of_labels[0].removeprefix(IN_BRANCH)
+    sent = draft.sent.get("branch_id")
+    return sent if isinstance(sent, str) and f"{IN_BRANCH}{sent}" in draft.origin.entitled.holds else None
+
+
+def outcomes_of(draft: Draft) -> list[dict[str, Any]]:
+    """Give what both sides changed, in plain form, as the author sees it; in column order."""
+    hidden = hidden_fields(draft.entity, draft.origin.entitled.mask(draft.entity, draft.labels))
+    return [plain_outcome(draft, outcome) for outcome in draft.outcomes if outcome.column not in hidden]
+
+
+def plain_outcome(draft: Draft, outcome: Outcome) -> dict[str, Any]:
+    """Give one of them, whoever sees it."""
+    kind = draft.entity.by_name[outcome.column].type
+
+    def plain(value: Any) -> Plain:
+        return None if value is None or value is UNKNOWN else kind.plain(value)
+
+    sides = {name: plain(getattr(outcome, name)) for name in ("base", "ours", "theirs", "kept")}
+    return {"column": outcome.column, "policy": outcome.policy, **sides, "parked": outcome.parked}
 
 
 def _shortened(sentence: str) -> str:

@@ -15,13 +15,11 @@ from typing import Any
 
 import orjson
 
-from conflict.merge import Outcome
 from conflict.mutation import Key
-from conflict.policies import UNKNOWN
 from erp_core.values import Plain, Row
 from sync_server.engine.draft import NEWEST_FIELDS, Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
-from sync_server.engine.inbox import issue_id
+from sync_server.engine.inbox import issue_id, outcomes_of, plain_outcome
 from sync_server.store import log, resolutions
 from sync_server.store.database import Connection
 
@@ -83,22 +81,6 @@ def plain_row(draft: Draft, row: Row, hidden: frozenset[str]) -> dict[str, Plain
     }
 
 
-def outcomes_of(draft: Draft) -> list[dict[str, Any]]:
-    """Give what both sides changed, in plain form, as the author sees it."""
-    hidden = hidden_fields(draft.entity, draft.origin.entitled.mask(draft.entity, draft.labels))
-    return [_outcome(draft, o) for o in draft.outcomes if o.column not in hidden]
-
-
-def _outcome(draft: Draft, outcome: Outcome) -> dict[str, Any]:
-    kind = draft.entity.by_name[outcome.column].type
-
-    def plain(value: Any) -> Plain:
-        return None if value is None or value is UNKNOWN else kind.plain(value)
-
-    sides = {name: plain(getattr(outcome, name)) for name in ("base", "ours", "theirs", "kept")}
-    return {"column": outcome.column, "policy": outcome.policy, **sides, "parked": outcome.parked}
-
-
 # --- What is kept -----------------------------------------------------------------------------------------------------
 
 
@@ -128,5 +110,5 @@ def _kept(draft: Draft) -> resolutions.Told:
     actor = draft.origin.actor
     authored = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=draft.stamp().at)
     who = (draft.origin.digest.hex(), actor.user_id, actor.device_id)
-    outcomes = orjson.dumps([_outcome(draft, o) for o in draft.outcomes]).decode()
+    outcomes = orjson.dumps([plain_outcome(draft, o) for o in draft.outcomes]).decode()
     return resolutions.Told(*draft.mutation.key, *who, draft.verdict.value, authored, outcomes)

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from erp_core.access import ROLES
+from erp_core.catalogue import SYNCED
+from erp_core.language import Phone
+from sync_server.engine.entitlements import full_mask, mask_of
 from sync_server.store.database import Database
 from tests.harness.world import House, changed_tables, partner, records
 
@@ -20,6 +24,8 @@ async def house(database: Database, tmp_path: Path) -> House:
 
 
 BAD = {"branch_id": "nowhere"}
+SORTER = ["sync.use", "sync.resolve", "partner.read"]
+"""Who may resolve, and sees no prices."""
 
 
 async def test_refusal_holds_what_was_pushed_why_and_what_the_server_has(house: House) -> None:
@@ -142,10 +148,36 @@ async def _issue_of_agent1(house: House) -> tuple[str, int]:
 
 async def test_issue_is_shown_to_its_author_only(house: House) -> None:
     id, _ = await _issue_of_agent1(house)
+    await house.employ("stranger", "agent")
 
     for cursor in (None, 1_795_400_000_000, (2 << 40) + 1):
         assert sorted(records(await house.pull(house.actor("agent1"), cursor), "sync_issues")) == [id]
-        assert not records(await house.pull(house.actor("agent2", "phone2"), cursor), "sync_issues")
+        assert not records(await house.pull(house.actor("stranger", "phone2"), cursor), "sync_issues")
+
+
+async def test_who_resolves_in_the_branch_gets_the_issue_and_nobody_else(house: House) -> None:
+    id, _ = await _issue_of_agent1(house)
+    for user, branch in (("here", "b1"), ("elsewhere", "b2")):
+        await house.employ(user, "manager", branch_id=branch)
+    await house.fetch(
+        "INSERT INTO roles (org_id, id, title, codes) VALUES ($1, 'sorter', 'S', $2)", house.org_id, SORTER
+    )
+    await house.employ("sorter", "sorter", branch_id="b1")
+
+    seen = {u: records(await house.pull(house.actor(u, u)), "sync_issues") for u in ("here", "elsewhere", "sorter")}
+
+    assert list(seen["here"]) == list(seen["sorter"]) == [id]
+    assert not seen["elsewhere"]
+    assert seen["here"][id]["branch_id"] == "b1"
+    hidden = ("sentence", "payload", "base", "ours", "theirs", "outcomes")
+    assert [seen["sorter"][id][name] for name in hidden] == [None] * 6, "values are for who may see prices and parties"
+
+
+def test_who_sees_the_values_of_issues_may_read_all_that_they_can_hold() -> None:
+    """Of the roles that ship: whoever resolves and sees values reads every field of every record that phones change."""
+    for role in (role for role in ROLES.values() if {"sync.resolve", "desk.read"} <= role.codes):
+        for entity in (entity for entity in SYNCED if entity.phone is Phone.BOTH and entity.name != "sync_issue"):
+            assert full_mask(entity) == mask_of(entity, role.codes), (role.id, entity.name)
 
 
 async def test_settled_issue_travels_like_any_record(house: House) -> None:
@@ -162,7 +194,9 @@ async def test_anothers_issue_can_be_neither_changed_nor_read_by_a_push(
     house: House, operation: str, holds_issues: bool
 ) -> None:
     id, cursor = await _issue_of_agent1(house)
-    intruder = house.actor("agent2", "phone2")
+    await house.employ("stranger", "agent")
+    intruder = house.actor("stranger", "phone2")
+    await house.pull(intruder)
     pushed: Any = id if operation == "deleted" else {"id": id, "state": "discarded", "sentence": "mine now"}
 
     answer = await house.push(intruder, cursor, {"sync_issues": {operation: [pushed]}}, holds_issues=holds_issues)

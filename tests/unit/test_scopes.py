@@ -52,9 +52,13 @@ def test_a_side_hears_of_nothing_that_is_a_draft(state: str, carried: set[str]) 
     assert labels(By("side", "whose", DRAFT), whose="mill", state=state) == carried
 
 
-@pytest.mark.parametrize("kind", ["branch", "partner", "agent", "user"])
+@pytest.mark.parametrize("kind", ["partner", "agent", "user"])
 def test_an_empty_field_names_nobody(kind: str) -> None:
     assert labels(By(kind, "whose"), whose=None) == frozenset()
+
+
+def test_of_no_branch_is_for_who_works_across_branches() -> None:
+    assert labels(By("branch", "whose"), whose=None) == {"branch"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ CARRIED: dict[tuple[str, str], frozenset[str]] = {
     ("quality_inspection", "grading"): DRAFTED,
     ("dispatch", "lorry"): DEAL | {"partner:lorries", "side:lorries"},
     ("setting", "printer"): IN_RAJKOT,
-    ("sync_issue", "issue"): frozenset({"user:agent1"}),
+    ("sync_issue", "issue"): frozenset({"user:agent1", "branch"}),
 }
 
 
