@@ -17,6 +17,7 @@ FUNCTION_LINES = 70
 HANDLER_LINES = 15
 
 LONG_MODULES: Mapping[str, str] = {
+    "conflict/policies.py": "the policies side by side, each a few lines with its example",
     "erp_core/language.py": "a vocabulary: many small declarations that are read together, no logic",
     "erp_core/values.py": "a dozen value types of one shape, compared more easily side by side",
     "migrations/scoped_capture.py": "the capture functions of a table in SQL: three triggers that are read against each other",
