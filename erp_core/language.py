@@ -141,8 +141,8 @@ class States:
     """A state machine as a table: state -> the states that may follow it. The first one is where a row begins.
 
     `also_begins`: further states in which a row may be created (a lorry already loaded when first written down).
-    `needs`: state -> the permission codes of which a person needs one to bring a row there (approve a partner). `breaks`: states
-    that end a life before its time; where one side broke off and the other went on, a person decides.
+    `needs`: state -> the permission codes of which a person needs one to bring a row there (approve a partner).
+    `breaks`: states that end a life before its time; where one side broke off and the other went on, a person decides.
     """
 
     field: str

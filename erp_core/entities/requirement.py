@@ -12,7 +12,7 @@ from erp_core.language import GUARDED, ONCE, Deletion, Entity, Field, States, ta
 from erp_core.quality import mislimited
 from erp_core.rules import BUYERS, deletable_while, in_order, partner_is, variety_of_commodity, well_stated
 from erp_core.scopes import DRAFT, By
-from erp_core.values import Choice, Day, Document, Reference, Row, Text
+from erp_core.values import Choice, Day, Document, Reference, Text
 from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
 
 STATES = States(
