@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
-
 from conflict.mutation import Key
 from erp_core.values import Plain, Row
 from sync_server.engine.draft import NEWEST_FIELDS, Draft, Verdict
@@ -110,5 +108,5 @@ def _kept(draft: Draft) -> resolutions.Told:
     actor = draft.origin.actor
     authored = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=draft.stamp().at)
     who = (draft.origin.digest.hex(), actor.user_id, actor.device_id)
-    outcomes = orjson.dumps([plain_outcome(draft, o) for o in draft.outcomes]).decode()
+    outcomes = [plain_outcome(draft, o) for o in draft.outcomes]
     return resolutions.Told(*draft.mutation.key, *who, draft.verdict.value, authored, outcomes)

@@ -20,10 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
-
 from sync_server.engine.cursor import Course
-from sync_server.engine.digesting import Column, Tally, read_row
 from sync_server.engine.entitlements import View, full_mask, hidden_fields
 from sync_server.engine.gate import synced
 from sync_server.engine.pull import (
@@ -42,6 +39,7 @@ from sync_server.engine.standing import Standings
 from sync_server.store import feed, listings, verifying
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
+from sync_server.store.digesting import Column, Tally, blanked, read_row
 from sync_server.store.feed import Candidate, Reader
 from sync_server.store.listings import Listing, Seen, Which
 from sync_server.store.unit_of_work import Busy
@@ -179,7 +177,7 @@ class _Comparison:
             view = self.gazes[candidate.table].then
             mask = _then(view, candidate, self.cursor, carried.get(candidate.key, ()))
             payload = then.get(candidate.key)
-            shown = _blanked(payload, hidden_fields(view.entity, mask)) if payload is not None and mask else None
+            shown = blanked(payload, hidden_fields(view.entity, mask)) if payload is not None and mask else None
             self.moved.setdefault(candidate.table, {})[candidate.id] = shown
 
 
@@ -187,12 +185,6 @@ def _then(view: View, candidate: Candidate, cursor: int, carried: Sequence[str])
     if candidate.scopes is None:  # seen whole, now as then
         return full_mask(view.entity)
     return seen_then(view, candidate, cursor, carried)
-
-
-def _blanked(payload: str, blanks: frozenset[str]) -> bytes:
-    if not blanks:
-        return payload.encode()
-    return orjson.dumps({**orjson.loads(payload), **dict.fromkeys(blanks)})
 
 
 def _chosen(held: Mapping[str, Held], tallies: Mapping[str, Tally]) -> tuple[dict[str, list[int]], bool]:

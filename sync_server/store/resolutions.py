@@ -8,10 +8,12 @@ Invariant: written in the unit of work of the mutation, once per record and push
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import orjson
 
 from sync_server.store.database import Connection
 
@@ -20,7 +22,7 @@ Key: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What became of one mutation. `outcomes`: JSON text; `authored`: by the server's clock, never later than receipt."""
+    """What became of one mutation. `outcomes`: plain documents, in column order; `authored`: by the server's clock."""
 
     table: str
     id: str
@@ -29,14 +31,14 @@ class Told:
     device_id: str
     verdict: str
     authored: datetime
-    outcomes: str
+    outcomes: Sequence[Mapping[str, Any]]
 
 
 async def write_down(connection: Connection, org_id: str, told: Sequence[Told]) -> None:
     """Keep what became of mutations. Cost: one statement, none for none."""
     if not told:
         return
-    names = ("table", "id", "push", "user_id", "device_id", "verdict", "authored", "outcomes")
+    names = ("table", "id", "push", "user_id", "device_id", "verdict", "authored")
     await connection.execute(
         "INSERT INTO resolution (org_id, entity, record_id, push, user_id, device_id, verdict, authored, outcomes)"
         " SELECT $1, t.entity, t.id, t.push, t.user_id, t.device_id, t.verdict, t.authored, t.outcomes::json"
@@ -44,6 +46,7 @@ async def write_down(connection: Connection, org_id: str, told: Sequence[Told]) 
         " AS t(entity, id, push, user_id, device_id, verdict, authored, outcomes) ON CONFLICT DO NOTHING",
         org_id,
         *([getattr(one, name) for one in told] for name in names),
+        [orjson.dumps(one.outcomes).decode() for one in told],
     )
 
 

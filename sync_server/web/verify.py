@@ -10,8 +10,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from sync_server.engine.devices import check_cursor
-from sync_server.engine.digesting import Column
 from sync_server.engine.verify import Behind, Held, TooDifferent, Verified, verify
+from sync_server.store.digesting import Column
 from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.bodies import read_body

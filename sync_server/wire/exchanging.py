@@ -3,7 +3,7 @@
 Owns: the members of the request and of a verdict.
 Must not know: engine, store. Changes and pulls have their shapes from changes.py and pulling.py.
 Invariant: an unknown member, or a wrong one, is answered with a pointer and without any effect
-(tests/unit/test_exchanging.py).
+(tests/integration/test_exchange.py).
 """
 
 from __future__ import annotations
@@ -21,24 +21,19 @@ from sync_server.wire.problems import Problem, pointer, shown
 from sync_server.wire.pulling import PullParameters, read_pull
 
 PUSH_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-BUDGET_MIN: Final = 4_096
-_MEMBERS: Final = frozenset(
-    {"push_id", "last_pulled_at", "schema_version", "migration", "changes", "sent_at", "budget_bytes", "author", "more"}
-)
+_MEMBERS: Final = frozenset({"push_id", "last_pulled_at", "schema_version", "migration", "changes", "sent_at"})
 _LATEST_MS: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeParameters:
-    """An exchange as asked. `sent_at`: the device's clock in milliseconds since 1970; `author`: whose edits they are."""
+    """An exchange as asked. `sent_at`: the device's clock in milliseconds since 1970."""
 
     push_id: str
     asked: PullParameters
     mutations: Sequence[Mutation]
     holds_issues: bool
     sent_at: int | None = None
-    budget_bytes: int | None = None
-    author: str | None = None
 
 
 class Verdict(Protocol):
@@ -64,18 +59,6 @@ class Verdict(Protocol):
     def outcomes(self) -> Sequence[Mapping[str, Any]]: ...
 
 
-def read_more(body: Any) -> str | None:
-    """Read the token of a request for the next slice; None: it is another request. Raises Problem."""
-    if not isinstance(body, dict) or "more" not in body:
-        return None
-    token = body["more"]
-    if not isinstance(token, str) or set(body) != {"more"}:
-        raise Problem(
-            "wrong_type", 'A request for the next slice is {"more": token} and nothing else.', pointer="/more"
-        )
-    return token
-
-
 def read_exchange(body: Any, *, records_max: int) -> ExchangeParameters:
     """Read an exchange (parsed JSON). Raises Problem."""
     if not isinstance(body, dict):
@@ -96,8 +79,6 @@ def read_exchange(body: Any, *, records_max: int) -> ExchangeParameters:
         mutations,
         "sync_issues" in changes or not mutations,
         _whole(body, "sent_at", 0, _LATEST_MS),
-        _whole(body, "budget_bytes", BUDGET_MIN, _LATEST_MS),
-        _author(body.get("author")),
     )
 
 
@@ -119,14 +100,6 @@ def _whole(body: Mapping[str, Any], name: str, least: int, most: int) -> int | N
         return None
     if type(value) is not int or not least <= value < most:
         raise Problem("bad_parameter", f"{name} must be a whole number from {least} up.", pointer=pointer(name))
-    return value
-
-
-def _author(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not PUSH_ID.fullmatch(value):
-        raise Problem("bad_parameter", "author must be the id of a user.", pointer="/author")
     return value
 
 

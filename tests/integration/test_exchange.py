@@ -291,7 +291,6 @@ async def test_what_others_change_between_the_halves_is_told(
         ({"push_id": "a b"}, "bad_parameter", "/push_id"),
         ({"push_id": None}, "bad_parameter", "/push_id"),
         ({"last_pulled_at": "5"}, "wrong_type", "/last_pulled_at"),
-        ({"budget_bytes": 12}, "bad_parameter", "/budget_bytes"),
         ({"sent_at": 1.5}, "bad_parameter", "/sent_at"),
         ({"changed": {}}, "unknown_member", "/changed"),
     ],

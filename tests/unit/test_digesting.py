@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sync_server.engine.digesting import Column, Tally, canonical, read_row
+from sync_server.store.digesting import Column, Tally, canonical, read_row
 
 
 @pytest.mark.parametrize(

@@ -111,3 +111,8 @@ class Tally:
     def differing(self, digests: Sequence[int]) -> list[int]:
         """Name the buckets whose sums are others than `digests`."""
         return [n for n, (ours, theirs) in enumerate(zip(self.sums, digests, strict=True)) if ours != theirs]
+
+
+def blanked(payload: str, blanks: frozenset[str]) -> bytes:
+    """Give a payload with the fields of `blanks` null, as who does not see them gets it."""
+    return orjson.dumps({**orjson.loads(payload), **dict.fromkeys(blanks)}) if blanks else payload.encode()
