@@ -94,7 +94,7 @@ def _issue(now: datetime, draft: Draft) -> Row:
         "payload": dict(mutation.values),
         "ours": plain_row(draft, draft.before),
         "base": plain_row(draft, draft.base),
-        "theirs": plain_row(draft, draft.wanted),
+        "theirs": _wanted(draft),
         "outcomes": {outcome["column"]: outcome for outcome in outcomes_of(draft)} or None,
         "branch_id": _branch_of(draft),
         "device_id": draft.origin.actor.device_id or None,
@@ -104,6 +104,15 @@ def _issue(now: datetime, draft: Draft) -> Row:
         "created_by": SERVER,
         "updated_by": SERVER,
     }
+
+
+def _wanted(draft: Draft) -> Mapping[str, Plain] | None:
+    """Give the record as its author wanted it: what is there, with what was sent."""
+    if draft.deletes:
+        return None
+    if draft.wanted is not None:
+        return plain_row(draft, draft.wanted)
+    return {**(plain_row(draft, draft.before) or {}), **draft.mutation.values}
 
 
 def _branch_of(draft: Draft) -> str | None:
