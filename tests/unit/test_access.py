@@ -39,7 +39,7 @@ trade               crud  crud  crud  crud  .r..  .r..  .r..  .r..  .r..  .r..  
 quality_inspection  crud  crud  .ru.  crud  crud  .r..  .r..  .r..  .r..  .r..  ....
 dispatch            crud  crud  crud  crud  ....  crud  .r..  .r..  .r..  .r..  ....
 setting             crud  crud  .r..  .r..  .r..  .r..  .r..  .r..  ....  ....  crud
-sync_issue          ....  ....  ....  ....  ....  ....  ....  ....  ....  ....  .ru.
+sync_issue          .ru.  .ru.  ....  ....  ....  ....  ....  ....  ....  ....  .ru.
 """
 
 DESK: Final = frozenset({"administrator", "manager", "trader", "agent", "accountant", "auditor"})
@@ -59,6 +59,10 @@ SEEN_BY: Final = {
         ("trade.price_per_candy", "trade.payment_terms", "trade.amount", "trade.tax_amount"), DESK | PARTNERS
     ),
     **dict.fromkeys(("trade.brokerage_pct", "trade.remarks"), DESK),
+    # The own are everybody's; of others', values are for who sees prices and parties.
+    **dict.fromkeys(
+        [f"sync_issue.{name}" for name in ("sentence", "payload", "ours", "base", "theirs", "outcomes")], DESK
+    ),
 }
 WRITTEN_BY: Final = {
     **dict.fromkeys(("business_partner.credit_limit", "business_partner.assigned_agent_id"), APPROVERS),

@@ -367,7 +367,7 @@ def test_each_wall_is_needed(world: LoadedWorld, monkeypatch: pytest.MonkeyPatch
     walls = {
         "_of_fields": draft(world, TRADER, "business_partner", "mill", credit_limit=9),
         "_of_states": draft(world, given("agent", **IN_RAJKOT), "trade", "deal", state="cancelled"),
-        "_of_references": draft(world, TRADER, "trade", "deal", broker_id="far"),
+        "_of_references": draft(world, TRADER, "requirement", "need", buyer_id="far"),
         "_of_rights": draft(world, GIVER, "role", "clerk", codes='["desk.write"]'),
     }
     for wall, refused in walls.items():
