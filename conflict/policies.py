@@ -11,8 +11,8 @@ Values. Text, numbers, booleans, None; a bag is a tuple of words, sorted and wit
 
 Owns: the decision about one column.
 Must not know: columns' names, entities, other records, clocks (stamps are handed in).
-Invariant: the same values give the same decision; what is kept is ours or theirs or made of both as the policy says; the laws
-that a policy claims in `LAWS` hold (tests/properties/test_policy_laws.py).
+Invariant: the same values give the same decision; what is kept is ours or theirs or made of both as the policy says; and the
+laws of DESIGN.md §6 hold (tests/properties/test_merge.py).
 """
 
 from __future__ import annotations

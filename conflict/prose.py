@@ -11,7 +11,7 @@ line break and nothing else, because languages differ about the rest, and the ph
 Owns: words, their comparison, and the merge.
 Must not know: columns, records.
 Invariant: `join(base, a, b) == join(base, b, a)`; a text that one side alone changed is that side's
-(tests/properties/test_prose.py).
+(tests/properties/test_merge.py).
 """
 
 from __future__ import annotations
