@@ -52,9 +52,9 @@ async def send(house: House, user: str, **changes: Any) -> dict[str, str]:
 
 
 async def tells_nothing(house: House, user: str, *, but: tuple[str, ...] = ()) -> None:
-    """Look through all that a user hears: issues and pulls; what it sent itself is in the payload."""
+    """Look through all that a user hears: issues and pulls; what it sent itself is in the payload, and comes back in theirs."""
     told = [
-        {**dict(issue), "payload": None, "record_id": None}
+        {**dict(issue), "payload": None, "record_id": None, "theirs": _without_sent(issue)}
         for issue in await house.issues()
         if issue["author_id"] == user
     ]
@@ -62,6 +62,12 @@ async def tells_nothing(house: House, user: str, *, but: tuple[str, ...] = ()) -
     answer["changes"]["sync_issues"] = {}
     text = json.dumps([told, answer], default=str)
     assert [secret for secret in SECRETS if secret in text and secret not in but] == []
+
+
+def _without_sent(issue: Any) -> dict[str, Any]:
+    """Leave of the record that its author wanted what the author did not say itself."""
+    sent, theirs = (json.loads(issue[column] or "{}") for column in ("payload", "theirs"))
+    return {name: value for name, value in theirs.items() if name not in sent or sent[name] != value}
 
 
 # --- Refused per record -----------------------------------------------------------------------------------------------
