@@ -1,17 +1,15 @@
 /**
  * The app's `pullChanges` and `pushChanges` for WatermelonDB's `synchronize()`.
  *
- * Owns: the two HTTP calls and the error they throw. Must not know: tables, models.
+ * For apps that call `synchronize()` themselves; `CottonSync` does more. Owns: the two HTTP calls. Must not know: tables, models.
  * Invariant: the requests are those of the snippet in WatermelonDB's documentation, plus a bearer token
  * (tests/acceptance/test_watermelondb.py).
  */
 import type { SyncPullArgs, SyncPullResult, SyncPushArgs, SyncPushResult } from '@nozbe/watermelondb/sync'
 
-/** The part of `fetch` that is used; React Native's, the browser's and Node's all fit. */
-export type Fetch = (
-  url: string,
-  options: { method: string; headers: Record<string, string>; body?: string },
-) => Promise<{ status: number; text(): Promise<string> }>
+import { syncError } from './errors'
+import { globalFetch } from './transport'
+import type { Fetch } from './transport'
 
 export interface CottonSyncOptions {
   /** The server's root: `https://erp.example.com`. */
@@ -21,26 +19,14 @@ export interface CottonSyncOptions {
   fetch?: Fetch
 }
 
-/** The server's answer was not 200. `code` is stable (RFC 9457 problem); the message is for a person. */
-export class SyncError extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    readonly detail: string,
-    readonly problem: Record<string, unknown>,
-  ) {
-    super(`${code} (${status}): ${detail}`)
-    this.name = 'SyncError'
-  }
-}
-
-export interface CottonSync {
+/** What `synchronize()` wants. */
+export interface StockPair {
   pullChanges(args: SyncPullArgs): Promise<SyncPullResult>
   pushChanges(args: SyncPushArgs): Promise<SyncPushResult>
 }
 
 /** Make the pair that `synchronize({ database, ...cottonSync({ url, token }), migrationsEnabledAtVersion: 1 })` wants. */
-export function cottonSync({ url, token, fetch = globalFetch() }: CottonSyncOptions): CottonSync {
+export function cottonSync({ url, token, fetch = globalFetch() }: CottonSyncOptions): StockPair {
   const endpoint = `${url.replace(/\/+$/, '')}/api/v1/sync`
   const call = async <T>(method: string, query: string, body?: string): Promise<T> => {
     const headers: Record<string, string> = { authorization: `Bearer ${await token()}`, accept: 'application/json' }
@@ -60,22 +46,4 @@ export function cottonSync({ url, token, fetch = globalFetch() }: CottonSyncOpti
     pushChanges: ({ changes, lastPulledAt }) =>
       call('POST', `last_pulled_at=${lastPulledAt}`, JSON.stringify(changes)),
   }
-}
-
-function globalFetch(): Fetch {
-  const found = (globalThis as { fetch?: Fetch }).fetch
-  if (!found) throw new Error('There is no global fetch here: pass one as cottonSync({ fetch }).')
-  return found
-}
-
-function syncError(status: number, text: string): SyncError {
-  let problem: Record<string, unknown> = {}
-  try {
-    problem = JSON.parse(text) as Record<string, unknown>
-  } catch {
-    // Not JSON: a proxy's error page. The status and the beginning of the text are all there is to tell.
-  }
-  const code = typeof problem['code'] === 'string' ? problem['code'] : 'http_error'
-  const detail = typeof problem['detail'] === 'string' ? problem['detail'] : text.slice(0, 200)
-  return new SyncError(status, code, detail, problem)
 }

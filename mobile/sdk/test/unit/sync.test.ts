@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { SyncError, cottonSync } from '../../src/sync'
-import type { Fetch } from '../../src/sync'
+import { SyncError } from '../../src/errors'
+import { cottonSync } from '../../src/sync'
+import type { Fetch } from '../../src/transport'
 
 type Asked = [url: string, options: Parameters<Fetch>[1]]
 
