@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from conflict.mutation import Key, Operation
 from conflict.policies import Stamp
@@ -16,8 +18,8 @@ from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.language import Violation
 from sync_server.engine.access import not_theirs
 from sync_server.engine.draft import NEWEST_FIELDS, NO_STAMPS, Draft, Verdict
-from sync_server.engine.sight import to_ms
-from sync_server.store import log, rows
+from sync_server.engine.sight import is_own, to_ms
+from sync_server.store import log, resolutions, rows
 from sync_server.store.database import Connection
 from sync_server.store.resolutions import read_authored
 
@@ -67,7 +69,40 @@ async def _histories(
     ]
     if not moved:
         return {}
-    return await log.read_histories(connection, org_id, [new for new, _ in moved], min(since for _, since in moved))
+    found = await log.read_histories(connection, org_id, [new for new, _ in moved], min(since for _, since in moved))
+    return await _with_sent(connection, org_id, drafts, found)
+
+
+async def _with_sent(
+    connection: Connection, org_id: str, drafts: Iterable[Draft], histories: Mapping[Key, Sequence[log.Event]]
+) -> Mapping[Key, Sequence[log.Event]]:
+    """Add to the replicas' own events what was sent otherwise than it was stored.
+
+    A replica that asks from before its own write never heard the answer: it holds what it sent. Cost: one statement where there
+    are such events, else none.
+    """
+    own = {
+        (*draft.mutation.key, event.push)
+        for draft in drafts
+        for event in histories.get(draft.mutation.key, ())
+        if event.push is not None and event.position > draft.origin.cursor and is_own(event, draft.origin)
+    }
+    decided = await resolutions.read_outcomes(connection, org_id, own)
+    if not decided:
+        return histories
+    return {
+        (table, id): [_as_sent(table, event, decided.get((table, id, event.push or ""), ())) for event in events]
+        for (table, id), events in histories.items()
+    }
+
+
+def _as_sent(table: str, event: log.Event, outcomes: Sequence[Mapping[str, Any]]) -> log.Event:
+    fields = BY_TABLE[table].by_name
+    sent = {
+        one["column"]: None if one["theirs"] is None else fields[one["column"]].type.restore(one["theirs"])
+        for one in outcomes
+    }
+    return replace(event, sent=sent) if sent else event
 
 
 async def _stamps(

@@ -54,6 +54,7 @@ def replica_base(history: Sequence[Event], origin: Submission) -> Row | None:
     """Work out the record as the replica last saw it: at its cursor, plus its own later writes whose answers were lost.
 
     `history`: events of one record, oldest first, back to the one that the cursor stands on if the log still has it.
+    Of a write that was merged it holds what it sent, not what came of it: `Event.sent`.
     None: it never saw the record. A replica's own writes are no conflict with it, so only what others did since counts.
     Whom a session belonged to counts for the creation, too: whoever sends a record as new made it, logged in anew or not.
     """
@@ -65,7 +66,7 @@ def replica_base(history: Sequence[Event], origin: Submission) -> Row | None:
             base = None if event.row is None else dict(event.row)
         elif own and event.row is not None:
             moved = {name for name, value in event.row.items() if previous is None or previous[name] != value}
-            base = {**(base or event.row), **{name: event.row[name] for name in moved}}
+            base = {**(base or event.row), **{name: event.row[name] for name in moved}, **event.sent}
         previous = event.row
     return base
 

@@ -41,8 +41,8 @@ class Told:
 
 async def tell(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> Mapping[Key, Told]:
     """Say of each draft what became of it; after the write. Cost: one statement, none for none."""
-    written = [draft.mutation.key for draft in drafts if draft.writes]
-    states = await log.read_states(connection, org_id, written)
+    taken = [draft.mutation.key for draft in drafts if not draft.waits and (draft.writes or not draft.deletes)]
+    states = await log.read_states(connection, org_id, taken)
     return {draft.mutation.key: _told(draft, states.get(draft.mutation.key)) for draft in drafts}
 
 
@@ -55,7 +55,7 @@ def _told(draft: Draft, state: log.State | None) -> Told:
         sentence = " ".join(fault.sentence for fault in draft.faults)
         why = (issue_id(draft), first.code, sentence, named)
         return Told(table, id, draft.verdict.value, None, {}, *why, outcomes)
-    position = None if state is None else state.position
+    position = None if state is None or not draft.writes else state.position
     set_ = {} if state is None or state.row is None else _otherwise(draft, state)
     return Told(table, id, draft.verdict.value, position, set_, outcomes=outcomes)
 

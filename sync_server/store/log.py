@@ -8,7 +8,7 @@ Invariant: a state read here after its row was locked is the newest committed on
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
@@ -39,7 +39,8 @@ class State:
 class Event:
     """One change of a record: `row` is the record after it (None: deleted); `creator`: the user whose change created it.
 
-    `inserts`: it made the record. `device`: on which it was made, `at` when it was stored, `push` by which push.
+    `inserts`: it made the record. `device`: on which it was made, `at` when it was stored, `push` by which push. `sent`: what
+    its replica sent otherwise than it was stored, where that was looked up.
     """
 
     position: int
@@ -50,6 +51,7 @@ class Event:
     device: str | None = None
     at: datetime | None = None
     push: str | None = None
+    sent: Row = field(default_factory=dict)
 
 
 def read_payload(entity: Entity, payload: str) -> Row:

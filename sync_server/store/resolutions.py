@@ -65,3 +65,19 @@ async def read_authored(
         [id for _, id in keys],
     )
     return {(row["entity"], row["record_id"], row["push"]): (row["authored"], row["device_id"]) for row in found}
+
+
+async def read_outcomes(
+    connection: Connection, org_id: str, wanted: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], Sequence[Mapping[str, Any]]]:
+    """Give what was decided about the mutations (table, id, push), where anything was. Cost: one statement, none for none."""
+    if not wanted:
+        return {}
+    found = await connection.fetch(
+        "SELECT r.* FROM unnest($2::text[], $3::text[], $4::text[]) AS asked(entity, id, push) CROSS JOIN LATERAL ("
+        " SELECT r.entity, r.record_id, r.push, r.outcomes FROM resolution r WHERE r.org_id = $1"
+        " AND r.entity = asked.entity AND r.record_id = asked.id AND r.push = asked.push OFFSET 0) r",
+        org_id,
+        *(list(column) for column in zip(*wanted, strict=True)),
+    )
+    return {(row["entity"], row["record_id"], row["push"]): orjson.loads(row["outcomes"]) for row in found}

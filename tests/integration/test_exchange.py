@@ -265,6 +265,28 @@ async def test_same_changes_under_another_name_count_once(agents: tuple[Field, F
     assert first.record("availabilities", "l")["bales_reserved"] == 50
 
 
+async def test_edit_over_what_was_sent_counts_from_there_when_the_merged_answer_was_lost(
+    agents: tuple[Field, Field],
+) -> None:
+    """A phone holds what it sent, 30, while the server has 50: its next bale is the 51st, not 19 fewer."""
+    first, second = agents
+    before = first.cursor
+    await second.exchange(updated("availabilities", "l", bales_reserved=20))
+    await first.exchange(updated("availabilities", "l", bales_reserved=30))
+    first.cursor = before  # the answer was lost
+    await first.exchange(updated("availabilities", "l", bales_reserved=31))
+
+    assert first.record("availabilities", "l")["bales_reserved"] == 51
+
+
+async def test_what_changes_nothing_is_told_what_the_server_has_otherwise(agents: tuple[Field, Field]) -> None:
+    first, _ = agents
+    await first.exchange(updated("business_partners", "p", legal_name="Partner p", updated_at=5))
+
+    assert first.verdict("p")["verdict"] == "duplicate"
+    assert first.verdict("p")["set"]["updated_at"] > 5, "or the phone would keep the moment of an edit that was none"
+
+
 async def test_what_others_change_between_the_halves_is_told(
     house: House, agents: tuple[Field, Field], monkeypatch: pytest.MonkeyPatch
 ) -> None:

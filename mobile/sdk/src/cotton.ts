@@ -26,7 +26,7 @@ import { Exchange, TooBusy } from './exchange'
 import type { ExchangeOptions, Synced } from './exchange'
 import { handOver } from './handover'
 import { Inbox } from './inbox'
-import { lock } from './lock'
+import { lock as defaultLock } from './lock'
 import { CursorMoved } from './receive'
 import { Session } from './session'
 import type { SessionOptions } from './session'
@@ -163,7 +163,7 @@ export class CottonSync {
     const at = Date.now()
     const cursor = await getLastPulledAt(this.database)
     try {
-      const done = await lock.run(name, () => this.work(abort.signal), abort.signal)
+      const done = await (this.config.lock ?? defaultLock).run(name, () => this.work(abort.signal), abort.signal)
       await this.succeeded(at, cursor, done)
       return done
     } catch (error) {

@@ -17,26 +17,32 @@ interface WebLocks {
   request<T>(name: string, options: { signal?: AbortSignal }, work: () => Promise<T>): Promise<T>
 }
 
-const turns = new Map<string, Promise<unknown>>()
+/** The turns of one process. */
+export class Turns implements Lock {
+  private readonly last = new Map<string, Promise<unknown>>()
+
+  async run<T>(name: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const before = this.last.get(name) ?? Promise.resolve()
+    const begin = (): Promise<T> => {
+      throwIfCancelled(signal)
+      return work()
+    }
+    const mine = before.then(begin, begin)
+    this.last.set(name, mine)
+    try {
+      return await mine
+    } finally {
+      if (this.last.get(name) === mine) this.last.delete(name)
+    }
+  }
+}
+
+const turns = new Turns()
 
 /** The lock for this surrounding. */
 export const lock: Lock = {
   run(name, work, signal) {
     const web = (globalThis as { navigator?: { locks?: WebLocks } }).navigator?.locks
-    return inTurn(name, () => (web ? web.request(name, signal ? { signal } : {}, work) : work()), signal)
+    return turns.run(name, () => (web ? web.request(name, signal ? { signal } : {}, work) : work()), signal)
   },
-}
-
-async function inTurn<T>(name: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  const before = turns.get(name) ?? Promise.resolve()
-  const mine = before.then(
-    () => (throwIfCancelled(signal), work()),
-    () => (throwIfCancelled(signal), work()),
-  )
-  turns.set(name, mine)
-  try {
-    return await mine
-  } finally {
-    if (turns.get(name) === mine) turns.delete(name)
-  }
 }
