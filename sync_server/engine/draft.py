@@ -63,7 +63,7 @@ class Draft:
     """One mutation being applied. `before` and `after` are None where the record does not exist, or not for its author.
 
     `labels`: those that the record carries before. `clashes`: the replica must resolve it before anything of its submission
-    is applied. `base`: the record as the replica last saw it, if that is known and others changed it since. `wanted`: what the
+    is applied. `base`: the record as the replica last saw it, if that is known. `wanted`: what the
     record would be if the author's edit were taken as it is; set for what is parked.
     """
 
@@ -174,7 +174,7 @@ class Draft:
         base = sight.base if history else ours
         resolution = merge(base, ours, theirs, changed, policies, authored)
         self.after, self.outcomes = resolution.row, resolution.outcomes
-        self.base = sight.base if history else None
+        self.base = base
         if self.after == self.before and not resolution.parked:
             self.verdict = Verdict.DUPLICATE
         elif history:

@@ -14,11 +14,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from conflict.merge import Outcome
+from conflict.mutation import Mutation
 from conflict.policies import UNKNOWN
 from erp_core.catalogue import BY_NAME
 from erp_core.values import Plain, Row
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
+from sync_server.engine.wanting import NOTED
 from sync_server.store import log, rows
 from sync_server.store.database import Connection
 from sync_server.store.unit_of_work import SERVER, act_as_server
@@ -91,7 +93,7 @@ def _issue(now: datetime, draft: Draft) -> Row:
         "reason_code": first.code,
         "sentence": _shortened(" ".join(fault.sentence for fault in draft.faults)),
         "fields": tuple(sorted(fields)),
-        "payload": dict(mutation.values),
+        "payload": _payload(mutation),
         "ours": plain_row(draft, draft.before),
         "base": plain_row(draft, draft.base),
         "theirs": _wanted(draft),
@@ -104,6 +106,12 @@ def _issue(now: datetime, draft: Draft) -> Row:
         "created_by": SERVER,
         "updated_by": SERVER,
     }
+
+
+def _payload(mutation: Mutation) -> Mapping[str, Plain]:
+    """Give what was sent, with the columns that the phone noted as changed."""
+    noted = {} if mutation.changed is None else {NOTED: ",".join(sorted(mutation.changed))}
+    return {**mutation.values, **noted}
 
 
 def _wanted(draft: Draft) -> Mapping[str, Plain] | None:

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import asyncpg
 import structlog
 
-from conflict.mutation import Mutation, Operation
+from conflict.mutation import Key, Mutation, Operation
 from conflict.policies import OURS
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Violation
@@ -95,7 +95,7 @@ async def write(
         clock = await read_clock(connection, actor.org_id)
         entitled = (await standings.read(connection, actor, clock.rights)).entitled
         require(entitled, *_needs(mutation))
-        await _check_session(connection, actor)
+        await check_session(connection, actor)
         await _check_base(connection, actor, mutation, base, entitled, clock)
         await _check_login_name(connection, actor, mutation)
         reached = await _is_reached(connection, standings, actor, mutation, entitled, clock)
@@ -110,11 +110,16 @@ async def write(
     try:
         return await unit_of_work(database, actor.org_id, work)
     except POISON as failure:
-        if isinstance(failure, asyncpg.PostgresError):
-            failure.detail = None  # "Failing row contains …": business data stays out of the log
-        logger.error("record_not_processable", table=mutation.table, id=mutation.id, exc_info=failure)
-        sentence = "The server could not process this record; the fault has been logged for the people who run it."
-        raise Refused([Violation("not_processable", sentence)]) from None
+        raise not_processable(failure, mutation.key) from None
+
+
+def not_processable(failure: Exception, key: Key) -> Refused:
+    """Log a failure that follows from what a record says, and make the refusal of the record."""
+    if isinstance(failure, asyncpg.PostgresError):
+        failure.detail = None  # "Failing row contains …": business data stays out of the log
+    logger.error("record_not_processable", table=key[0], id=key[1], exc_info=failure)
+    sentence = "The server could not process this record; the fault has been logged for the people who run it."
+    return Refused([Violation("not_processable", sentence)])
 
 
 def _needs(mutation: Mutation) -> tuple[str, ...]:
@@ -196,7 +201,7 @@ async def _check_base(
             raise ChangedMeanwhile
 
 
-async def _check_session(connection: Connection, actor: Actor) -> None:
+async def check_session(connection: Connection, actor: Actor) -> None:
     """Ask for the session once more: the request was let in by an answer that may be some seconds old."""
     for away in (await turned_away(connection, actor.org_id, [Submission(actor, 0, b"", [])])).values():
         raise away

@@ -91,7 +91,7 @@ class Records:
         mutation = _with_login_name(self._entity, mutation)
         if self._entity.name in RIGHTS or (self._entity.name == "user" and "phone" in mutation.values):
             await require_fresh(request)
-        with _told_apart():
+        with told_apart():
             return await office.write(*_engine(request), mutation, base, merges=wire.prefers_merge(request.headers))
 
 
@@ -112,7 +112,7 @@ def _with_login_name(entity: Entity, mutation: Mutation) -> Mutation:
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
+def told_apart() -> Iterator[None]:
     """Turn what a write raises into problems."""
     try:
         yield

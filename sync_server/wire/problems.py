@@ -65,6 +65,7 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "unknown_reference": Code(422, "A record names another that does not exist", "Send the named record before it or with it."),
     "id_taken": Code(409, "There is or was a record with this id", "Make another id, or leave it to the server."),
     "changed_meanwhile": Code(412, "Others changed it meanwhile", "Read the record again and decide anew."),
+    "issue_closed": Code(409, "The issue is settled already", "Somebody settled it before; look at its record again."),
     # --- The cursor and the schema of a phone ---
     "bad_cursor": Code(400, "The cursor is not one of ours", "Send the timestamp of the last pull, or null to begin anew."),
     "cursor_from_future": Code(409, "The cursor is ahead of the server", "Reset the local database and sync from the start."),

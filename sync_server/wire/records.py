@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -51,12 +51,12 @@ def read_new(table: str, body: Any) -> Mutation:
         id = secrets.token_hex(8)
     elif not isinstance(id, str) or not SAFE_ID.fullmatch(id):
         raise Problem("unsafe_id", pointer=pointer("id"))
-    return Mutation(table, id, Operation.CREATED, _read_values(table, body))
+    return Mutation(table, id, Operation.CREATED, read_values(table, body))
 
 
 def read_patch(table: str, id: str, body: Any) -> Mutation:
     """Read a merge patch (RFC 7396): null empties a field, what is left out stays. Raises Problem."""
-    values = _read_values(table, body)
+    values = read_values(table, body)
     if body.get("id", id) != id:
         raise Problem("invalid_value", "The id of a record cannot be changed.", pointer=pointer("id"))
     return Mutation(table, id, Operation.UPDATED, values)
@@ -67,7 +67,8 @@ def deletion(table: str, id: str) -> Mutation:
     return Mutation(table, id, Operation.DELETED, {})
 
 
-def _read_values(table: str, body: Any) -> dict[str, Plain]:
+def read_values(table: str, body: Any, *place: str) -> dict[str, Plain]:
+    """Read the columns of a record, but for its id; `place`: where in the body they are. Raises Problem."""
     if not isinstance(body, dict):
         raise Problem("wrong_type", "The body must be an object with the fields of the record.", pointer="")
     fields = BY_TABLE[table].by_name
@@ -76,11 +77,11 @@ def _read_values(table: str, body: Any) -> dict[str, Plain]:
         if name == "id":
             continue
         if name not in fields:
-            raise Problem("unknown_column", f"{table} has no column {shown(name)}.", pointer=pointer(name))
+            raise Problem("unknown_column", f"{table} has no column {shown(name)}.", pointer=pointer(*place, name))
         if type(value) not in fields[name].type.accepts:
             wanted = " or ".join(sorted({_JSON_NAMES[t] for t in fields[name].type.accepts} - {"null"}))
             sentence = f"{name} is a JSON {_JSON_NAMES.get(type(value), 'value')}; {wanted} is needed."
-            raise Problem("wrong_type", sentence, pointer=pointer(name))
+            raise Problem("wrong_type", sentence, pointer=pointer(*place, name))
         values[name] = value
     return values
 
@@ -210,10 +211,18 @@ def write_page(records: Sequence[ShownRecord], *, more: bool) -> bytes:
 _FORBIDDEN: Final = frozenset({"not_allowed", "out_of_scope", "own_rights", "more_than_had", "out_of_reach"})
 
 
-def refusal(reasons: Iterable[Violation]) -> Problem:
-    """Make the problem of a change that was refused, with every reason: code, sentence, and pointers to the fields."""
+def refusal(reasons: Iterable[Violation], place: Callable[[str], str | None] = pointer) -> Problem:
+    """Make the problem of a change that was refused, with every reason: code, sentence, and pointers to the fields.
+
+    `place`: where in the body a field is; None: it was not sent.
+    """
     listed = [
-        {"code": r.code, "sentence": r.sentence, "pointers": [pointer(name) for name in r.fields]} for r in reasons
+        {
+            "code": r.code,
+            "sentence": r.sentence,
+            "pointers": [at for name in r.fields if (at := place(name)) is not None],
+        }
+        for r in reasons
     ]
     codes = {reason["code"] for reason in listed}
     code = "unknown_reference" if codes == {"unknown_reference"} else "rule_broken"
