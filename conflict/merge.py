@@ -79,12 +79,12 @@ def merge(
     outcomes: list[Outcome] = []
     for column in sorted(changed) if len(changed) > 1 else changed:
         mine, here = theirs[column], ours[column]
-        if mine == here:
-            continue
         seen = UNKNOWN if base is None else base[column]
         if mine == seen:
             continue
         policy = policies.get(column, THEIRS)
+        if mine == here and (not policy.adds or seen is UNKNOWN):
+            continue
         alone = here == seen
         if alone and not policy.frozen:
             row[column] = mine

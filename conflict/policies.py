@@ -74,13 +74,15 @@ NEEDS_REVIEW: Final = "needs_review"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What all policies have. `name` is the word of the exported JSON; `frozen`: asked about one-sided changes, too."""
+    """What all policies have. `name` is the word of the exported JSON; `frozen`: asked about one-sided changes, too; `adds`:
+    two equal changes are two, and not one."""
 
     name: ClassVar[str]
     frozen: ClassVar[bool] = False
+    adds: ClassVar[bool] = False
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
-        """Decide a column of which `theirs` differs from `base` and from `ours`."""
+        """Decide a column of which `theirs` differs from `base`, and from `ours` unless the policy `adds`."""
         raise NotImplementedError
 
     def as_json(self) -> dict[str, Any]:
@@ -137,13 +139,18 @@ class Tally(Policy):
 
     A sum out of bounds is parked: both cannot have what they took. An empty count is 0.
 
+    Two who each took 10 from the same count left the same number, and took 20.
+
     >>> Tally(0, 100).decide(40, 70, 60, Sides({})).kept
     90
+    >>> Tally(0, 100).decide(40, 50, 50, Sides({})).kept
+    60
     >>> Tally(0, "bales_offered").decide(40, 70, 60, Sides({"bales_offered": 80}))
     Decision(kept=70, parked='out_of_bounds')
     """
 
     name = "tally"
+    adds = True
     least: Any = None
     most: Any = None
 

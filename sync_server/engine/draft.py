@@ -22,7 +22,7 @@ from erp_core.values import Row, Unreadable, Value
 from sync_server.engine.doubts import doubtful, parked
 from sync_server.engine.entitlements import hidden_fields
 from sync_server.engine.policy_map import policies_of
-from sync_server.engine.sight import Sight, is_own, stamps_by_column, to_ms
+from sync_server.engine.sight import Sight, is_own, is_repeated, stamps_by_column, to_ms
 from sync_server.engine.submission import Channel, Submission
 from sync_server.store.log import Event
 
@@ -172,6 +172,8 @@ class Draft:
         if history and not NEWEST_FIELDS[self.entity.name].isdisjoint(changed):
             authored = Authored(self.stamp(), stamps_by_column(history, self.origin, stamps))
         base = sight.base if history else ours
+        if is_repeated(history, self.origin, theirs, changed):
+            base = theirs
         resolution = merge(base, ours, theirs, changed, policies, authored)
         self.after, self.outcomes = resolution.row, resolution.outcomes
         self.base = base

@@ -8,7 +8,7 @@ Invariant: a replica's own writes are never a conflict with it, whatever answers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,6 +48,17 @@ def is_own(event: Event, origin: Submission) -> bool:
         return False
     actor = origin.actor
     return event.session == actor.session_id or (bool(actor.device_id) and event.device == actor.device_id)
+
+
+def is_repeated(history: Sequence[Event], origin: Submission, wanted: Row, changed: Collection[str]) -> bool:
+    """Say whether the office sends a change again whose answer was lost: the same session wrote just these values meanwhile.
+
+    Pages have neither receipts nor numbers for what they send; for two equal changes of a count it makes a difference.
+    """
+    if origin.channel is not Channel.OFFICE:
+        return False
+    own = (e.row for e in history if e.position > origin.cursor and e.session == origin.actor.session_id)
+    return any(row is not None and all(row[name] == wanted[name] for name in changed) for row in own)
 
 
 def replica_base(history: Sequence[Event], origin: Submission) -> Row | None:

@@ -28,6 +28,7 @@ PLANTED = [
     "newest forgets the device",
     "newest orders devices by UTF-16 unit",
     "tally adds binary fractions",
+    "tally takes two equal changes for one",
     "tally has no bound in the row",
     "bag is sorted by UTF-16 unit",
     "bag forgets what was taken out",

@@ -127,6 +127,14 @@ async def test_counts_add_up_and_bags_unite(agents: tuple[Field, Field]) -> None
     assert second.record("business_partners", "q")["tags"] == '["new"]'
 
 
+async def test_two_who_reserve_the_same_number_of_bales_reserve_twice_as_many(agents: tuple[Field, Field]) -> None:
+    first, second = agents
+    await first.exchange(updated("availabilities", "l", bales_reserved=20))
+    await second.exchange(updated("availabilities", "l", bales_reserved=20))
+
+    assert second.record("availabilities", "l")["bales_reserved"] == 40
+
+
 async def test_prose_is_merged_by_words(agents: tuple[Field, Field]) -> None:
     first, second = agents
     await first.exchange(updated("business_partners", "q", remarks="very dry yard, good road"))

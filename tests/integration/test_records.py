@@ -20,7 +20,7 @@ from sync_server.store.database import Database
 from sync_server.wire.records import PAGE_MAX
 from tests.harness.office import EXAMPLES, Answer, Clerk, at_desk, furnish
 from tests.harness.servers import Server
-from tests.harness.world import House, records
+from tests.harness.world import House, lot, records
 
 NOT_MADE = {"organisations": ("org_a", {"legal_name": "Renamed"}), "sync_issues": ("i1", {"state": "discarded"})}
 """Entities that only the server makes: a record that is there, and a change of it."""
@@ -172,6 +172,19 @@ async def test_clash_is_merged_for_who_prefers_that(clerk: Clerk, house: House) 
     assert (told.status, set(told.json["fields"])) == (412, {"remarks", "tags"})
     assert (merged.status, merged.headers["Preference-Applied"]) == (200, "merge")
     assert (merged.json["remarks"], merged.json["tags"]) == ("very dry yard, bad road", '["far","near","old"]')
+
+
+async def test_count_that_a_page_sends_again_is_not_counted_again(clerk: Clerk, house: House) -> None:
+    """Its answer was lost; another page's equal change of the same count is a change of its own."""
+    made = await clerk.ask("POST", "/availabilities", lot("l9", "p1", bales_reserved=0))
+    path, tag = "/availabilities/l9", made.headers["ETag"]
+    other = await at_desk(clerk.server, house, "agent2")
+
+    for page in (clerk, clerk, other):
+        answer = await page.ask("PATCH", path, {"bales_reserved": 10}, If_Match=tag, Prefer="merge")
+        assert answer.status == 200, answer.json
+
+    assert (await clerk.ask("GET", path)).json["bales_reserved"] == 20
 
 
 async def test_what_no_policy_decides_stays_a_clash(clerk: Clerk, house: House) -> None:

@@ -95,7 +95,9 @@ def test_change_of_the_server_alone_wins_without_an_outcome(base: Record, ours: 
 
 @given(st.none() | RECORDS, RECORDS, CHANGED)
 def test_equal_rows_agree(base: Record | None, ours: Record, changed: frozenset[str]) -> None:
-    assert merge(base, ours, dict(ours), changed, POLICIES) == Resolution(ours, ())
+    """But for counts: whoever wrote the same number added the same again."""
+    agreeing = {column for column in changed if not POLICIES[column].adds}
+    assert merge(base, ours, dict(ours), agreeing, POLICIES) == Resolution(ours, ())
 
 
 @given(st.none() | RECORDS, RECORDS, RECORDS, CHANGED, AUTHORED)
@@ -159,6 +161,15 @@ def test_order_of_the_sides_does_not_matter(column: str, data: st.DataObject) ->
     if one != other and base not in (one, other):
         assert here.parked == there.parked
         assert here.parked is not None or here.kept == there.kept
+
+
+@given(st.integers(0, 9), st.integers(-3, 3))
+def test_two_equal_changes_of_a_count_are_two(base: int, added: int) -> None:
+    """Two agents who each sell ten bales of the same hundred leave the same ninety, and have sold twenty."""
+    moved = {"bales": base + added}
+    resolution = merge({"bales": base}, moved, moved, {"bales"}, {"bales": Tally()})
+
+    assert resolution.row["bales"] == base + 2 * added
 
 
 @given(*(st.integers(0, 9) for _ in range(3)))

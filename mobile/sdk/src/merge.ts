@@ -102,7 +102,9 @@ export function merge(
     const here = tidy(policy, own(ours, column))
     const mine = tidy(policy, own(theirs, column))
     const seen = tidy(policy, base === null ? undefined : own(base, column))
-    if (mine === undefined || here === undefined || mine === here || mine === seen) continue
+    if (mine === undefined || here === undefined || mine === seen) continue
+    // Two who each added ten to a count left the same number, and added twenty.
+    if (mine === here && (policy.policy !== 'tally' || seen === undefined)) continue
     const alone = here === seen
     if (alone && !FROZEN.has(policy.policy)) {
       row[column] = mine

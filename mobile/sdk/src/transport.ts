@@ -57,6 +57,7 @@ export interface TransportOptions {
 
 /** Answers after which the same request may well succeed: nothing of it was applied, or it is known again. */
 const AGAIN: ReadonlySet<number> = new Set([425, 429, 502, 503, 504])
+const NO_CONTENT = 204
 /** Longer than this nobody is kept waiting inside a request: the caller decides when to come back. */
 const WAIT_MAX_MS = 30_000
 
@@ -109,7 +110,7 @@ export class Transport {
       const text = await limit.race(got.text())
       const header = (name: string): string | null => got.headers?.get(name) ?? null
       if (got.status < 200 || got.status > 299) return syncError(got.status, text, waitMs(header('retry-after')))
-      return { status: got.status, header, value: text === '' ? null : JSON.parse(text) }
+      return { status: got.status, header, value: got.status === NO_CONTENT ? null : JSON.parse(text) }
     } catch (error) {
       if (signal?.aborted) throw new Cancelled()
       return new NetworkError('The server did not answer, or not to the end.', error)

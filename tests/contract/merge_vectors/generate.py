@@ -90,7 +90,7 @@ def _of_policy(data: st.DataObject, case: Case) -> tuple[str, list[str]]:
     authored = Authored(data.draw(STAMP), {"value": data.draw(STAMP)} if data.draw(st.booleans()) else {})
     lines: list[str] = []
     for base, ours, theirs in itertools.product([UNKNOWN, *case.values], case.values, case.values):
-        if ours != theirs:
+        if ours != theirs or case.policy.adds:
             rows = [
                 {"value": value, "note": note, **case.beside} for value, note in ((base, 1), (ours, 2), (theirs, 1))
             ]

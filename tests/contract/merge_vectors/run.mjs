@@ -27,6 +27,7 @@ const PLANTED = {
       return parked ? right.tally(question) : kept((question.ours ?? 0) + (question.theirs ?? 0) - (question.base ?? 0))
     },
   },
+  'tally takes two equal changes for one': { tally: (q) => (q.ours === q.theirs ? kept(q.ours) : right.tally(q)) },
   'tally has no bound in the row': { tally: (q) => right.tally({ ...q, row: {} }) },
   'bag is sorted by UTF-16 unit': {
     bag: (q) => kept(JSON.stringify([...wordsIn(right.bag(q).kept)].sort())),

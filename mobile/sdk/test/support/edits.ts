@@ -39,3 +39,11 @@ export async function remove(database: Database, table: string, id: string): Pro
     await record?.markAsDeleted()
   })
 }
+
+/** Add to a number of a row, as an app does: by what is there at the moment of writing. */
+export async function add(database: Database, table: string, id: string, column: string, by: number): Promise<void> {
+  await database.write(async () => {
+    const record = await find(database, table, id)
+    await record?.update((edited) => set(edited, { [column]: Number(edited._getRaw(column)) + by }))
+  })
+}
