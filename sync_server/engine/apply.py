@@ -8,7 +8,8 @@ Theory of operation. Submissions, each the mutations of one replica, go through 
 3. merge     each draft with what the server holds (draft.py); withhold a submission whose replica must resolve a clash;
 4. surround  lock the rows whose siblings a rule adds up, and load what the rules may look at (world.py, holders.py);
 5. judge     group by group, parents before children: may its author do it (access.py), is it right (judge.py)? A group
-             lives or dies together, and the world shows a later group what an earlier accepted one did;
+             lives or dies together, and the world shows a later group what an earlier accepted one did. What came with the
+             change of a record that waits stays open (resubmitting.py);
 6. follow    work out what other records derive from the accepted ones (follow.py);
 7. write     if nobody's rights changed since they were read: deletes children first, inserts and updates parents first;
              one statement per table and operation (below).
@@ -36,6 +37,7 @@ from sync_server.engine.follow import follow
 from sync_server.engine.holders import find_doubles, find_uses
 from sync_server.engine.holding import hold, lock
 from sync_server.engine.judge import judge_groups
+from sync_server.engine.resubmitting import hold_back, keep_open
 from sync_server.engine.submission import Submission
 from sync_server.engine.world import LoadedWorld, lock_targets
 from sync_server.store import rows
@@ -65,6 +67,7 @@ async def apply(
     """
     together = [drafts_of(submission) for submission in submissions]
     await hold(connection, org_id, [draft for drafts in together for draft in drafts])
+    hold_back([draft for drafts in together for draft in drafts])
     drafts = [draft for going in together if not _withheld(going, must_resolve) for draft in going]
     await lock(connection, org_id, lock_targets(drafts))
     now = datetime.now(UTC)
@@ -73,6 +76,7 @@ async def apply(
     await find_doubles(connection, org_id, drafts)
     going_too = await find_uses(connection, org_id, drafts)
     judge_groups(drafts, world, going_too)
+    keep_open(drafts)
     consequences = follow(drafts, world)
     writing = [draft for draft in (*drafts, *consequences) if draft.writes]
     if writing and await _rights_changed(connection, org_id, submissions, rights):

@@ -3,7 +3,7 @@
 Owns: making an issue out of a draft that was refused or parked.
 Must not know: the protocol, SQL.
 Invariant: a refused mutation is never gone: its issue holds the payload as pushed, the reasons, and what the server has;
-the same refusal, pushed again, is the same issue (tests/integration/test_inbox.py).
+what an author wants of a record and has not got is one issue (tests/integration/test_inbox.py).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any, Final
 from conflict.merge import Outcome
 from conflict.mutation import Mutation
 from conflict.policies import UNKNOWN
-from erp_core.catalogue import BY_NAME
+from erp_core.catalogue import BY_NAME, BY_TABLE
 from erp_core.values import Plain, Row
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
-from sync_server.engine.wanting import NOTED
+from sync_server.engine.wanting import NOTED, with_earlier
 from sync_server.store import log, rows
 from sync_server.store.database import Connection
 from sync_server.store.unit_of_work import SERVER, act_as_server
@@ -50,17 +50,18 @@ _SUGGESTIONS: Final[Mapping[str, str]] = {
 
 
 async def file_issues(connection: Connection, org_id: str, now: datetime, refused: Iterable[Draft]) -> None:
-    """File an issue for each refused draft, open again if it was filed before. Cost: at most four statements.
+    """File an issue for each refused draft, in the one that its author has about the record. Cost: at most five statements.
 
     The last thing a unit does: what follows in it counts as the server's own doing.
     """
     issues = {issue_id(draft): _issue(now, draft) for draft in refused}
     if not issues:
         return
+    await rows.lock(connection, ISSUE, org_id, issues)
     states = await log.read_states(connection, org_id, [(ISSUE.table, id) for id in issues])
-    known = {id for (_, id), state in states.items() if state.row is not None}
-    fresh = {id: row for id, row in issues.items() if id not in known}
-    again = {id: row for id, row in issues.items() if id in known and _closed(states[ISSUE.table, id].row)}
+    earlier = {id: state.row for (_, id), state in states.items() if state.row is not None}
+    fresh = {id: row for id, row in issues.items() if id not in earlier}
+    again = {id: _with_earlier(earlier[id], row) for id, row in issues.items() if id in earlier}
     await act_as_server(connection)
     if fresh:
         await rows.insert(connection, ISSUE, org_id, fresh)
@@ -68,15 +69,14 @@ async def file_issues(connection: Connection, org_id: str, now: datetime, refuse
         await rows.update(connection, ISSUE, org_id, again)
 
 
-def _closed(row: Row | None) -> bool:
-    return row is not None and row["state"] != "open"
+def _with_earlier(earlier: Row, issue: Row) -> Row:
+    """Keep what its author wanted of the record before, as long as that is not settled."""
+    return with_earlier(BY_TABLE[issue["table_name"]], earlier, issue) if earlier["state"] == "open" else issue
 
 
 def issue_id(draft: Draft) -> str:
-    """Name the refusal by what was refused, so that a repetition does not file it twice."""
-    mutation = draft.mutation
-    values = sorted(mutation.values.items())  # plain scalars, so that equal ones are written equally
-    what = (draft.origin.actor.user_id, mutation.table, mutation.id, mutation.operation.value, values)
+    """Name the issue that an author has about a record: a repetition, or the next refusal, is filed in the same one."""
+    what = (draft.origin.actor.user_id, *draft.mutation.key)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:24]
 
 

@@ -36,6 +36,30 @@ def columns_changed(entity: Entity, issue: Row) -> Sequence[str]:
     return [name for name in own if name in payload]
 
 
+def with_earlier(entity: Entity, earlier: Row, issue: Row) -> Row:
+    """Add to `issue` what its author wanted `earlier` of the same record and has not changed again since.
+
+    So one issue holds all that somebody wants of a record and has not got; a deletion is the last word.
+    """
+    if Operation.DELETED.value in (earlier["operation"], issue["operation"]):
+        return issue
+    latest, wanted = columns_changed(entity, issue), earlier["theirs"] or {}
+    kept = [name for name in columns_changed(entity, earlier) if name not in latest and name in wanted]
+    if not kept:
+        return issue
+    before = {name: earlier["base"][name] for name in kept if name in (earlier["base"] or {})}
+    base = None if issue["base"] is None else {n: v for n, v in issue["base"].items() if n not in kept} | before
+    added = {name: wanted[name] for name in kept}
+    noted = {NOTED: ",".join([*latest, *kept])} if issue["operation"] == Operation.UPDATED.value else {}
+    return {
+        **issue,
+        "payload": {**(issue["payload"] or {}), **added, **noted},
+        "theirs": {**(issue["theirs"] or {}), **added},
+        "base": base,
+        "fields": tuple(sorted({*earlier["fields"], *issue["fields"]})),
+    }
+
+
 def do_again(
     entity: Entity, issue: Row, now: Row | None, gone: int | None, values: Mapping[str, Plain]
 ) -> Mutation | None:

@@ -3,7 +3,8 @@
  *
  * An action is an ordinary edit of the record and of the issue's state, in one write; the next sync carries both. "Mine" is what
  * the author wanted, "theirs" what the server has. Of mine, only the columns that the author changed are written, so that what
- * others did meanwhile stays; a count is written as what is there now plus what the author added.
+ * others did meanwhile stays; a count is written as what is there now plus what the author added. What others deleted is made
+ * anew under another id: an id that the server said is gone never comes back.
  *
  * Owns: the actions, and what an issue says. Must not know: the network, how an issue comes about.
  * Invariant: record and state change together or not at all; an action on a closed issue throws (test/unit/inbox.test.ts).
@@ -118,14 +119,15 @@ export class Inbox {
     return [record.prepareUpdate(() => writeAll(record, { ...wanted(story, record), ...values }))]
   }
 
-  private async create(collection: Collection<Model>, { id, mine }: IssueStory, values: Row): Promise<Model> {
+  private async create(collection: Collection<Model>, { id, mine, code }: IssueStory, values: Row): Promise<Model> {
     if (mine === null) throw new InboxError('record_missing', 'The record is not on this device, and the issue does not say what was in it.')
-    const deleted = await this.database.adapter.getDeletedRecords(collection.table as never)
+    const anew = code === 'deleted_meanwhile'
+    const deleted = anew ? [] : await this.database.adapter.getDeletedRecords(collection.table as never)
     if (deleted.includes(id)) throw new InboxError('record_deleted', 'The record was deleted on this device; sync first.')
     const columns = POLICIES.tables[collection.table as unknown as string]?.columns ?? {}
     const written = Object.entries({ ...mine, ...values }).filter(([column]) => writable(columns, column))
     return collection.prepareCreate((made) => {
-      made._raw.id = id
+      if (!anew) made._raw.id = id
       writeAll(made, Object.fromEntries(written))
     })
   }

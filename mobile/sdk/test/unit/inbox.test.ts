@@ -13,6 +13,7 @@ const SYNCED = { _status: 'synced', _changed: '' }
 const BASE = { bales_offered: 100, bales_reserved: 40, is_active: true }
 
 interface Story {
+  code?: string
   operation?: string
   payload?: object
   base?: object | null
@@ -26,7 +27,7 @@ async function world(kind: 'sqlite' | 'loki', story: Story = {}, record: object 
   const text = (document: object | null | undefined) => (document ? JSON.stringify(document) : null)
   const raw = {
     ...{ id: 'i1', ...SYNCED, author_id: 'u', table_name: 'availabilities', record_id: 'a1', kind: 'parked', operation },
-    ...{ reason_code: 'out_of_bounds', sentence: 'Too many.', fields: '["bales_reserved"]', state: 'open' },
+    ...{ reason_code: story.code ?? 'out_of_bounds', sentence: 'Too many.', fields: '["bales_reserved"]', state: 'open' },
     ...{ payload: text(payload), base: text(base), theirs: text(theirs), ours: text({ ...BASE, bales_reserved: 50 }) },
   }
   const made: Model[] = [database.get('sync_issues').prepareCreateFromDirtyRaw(raw)]
@@ -98,6 +99,14 @@ for (const kind of KINDS) {
       await taken.inbox.acceptMine(taken.issue)
       const edited = await held(taken.database)
       assert.deepEqual([edited?.['bales_offered'], edited?.['bales_reserved'], edited?.['_changed']], [80, 50, 'updated_at,bales_offered'])
+    })
+
+    it('makes what others deleted anew, under another id', async () => {
+      const { database, inbox, issue } = await world(kind, { code: 'deleted_meanwhile' }, null)
+      await inbox.acceptMine(issue)
+      const made = await held(database)
+      assert.deepEqual([made?.['bales_offered'], made?.['_status'], issue.state], [100, 'created', 'resubmitted'])
+      assert.notEqual(made?.['id'], 'a1')
     })
 
     it('settles an issue once', async () => {
