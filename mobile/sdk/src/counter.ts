@@ -5,7 +5,7 @@
  * kept with the installation's id, and not in the database: a database that is emptied must not make the numbers begin anew.
  *
  * Owns: the number. Must not know: what is pushed.
- * Invariant: a number is kept before it is used (test/unit/counter.test.ts).
+ * Invariant: a number is kept before it is used (test/unit/status.test.ts).
  */
 import type { SecretStore } from './storage'
 

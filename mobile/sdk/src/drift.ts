@@ -6,7 +6,7 @@
  * The repair looks again, inside one write: a row with unsynced edits is never touched, and nothing is done if a sync came by.
  *
  * Owns: the question, and which rows are written and destroyed. Must not know: how requests are sent.
- * Invariant: after a repair a check finds nothing, and no unsynced edit is lost (test/unit/drift.test.ts).
+ * Invariant: after a repair a check finds nothing, and no unsynced edit is lost (test/server/drift.test.ts).
  */
 import { Q } from '@nozbe/watermelondb'
 import type { Collection, Database, Model } from '@nozbe/watermelondb'

@@ -6,7 +6,7 @@
  *
  * Owns: the order of the steps, what is sent again, records that cannot be sent. Must not know: logins, timers, how rows are written.
  * Invariant: after `run` everything that was unsynced at its beginning is at the server, or in `stuck` with the reason
- * (test/server/exchange.test.ts).
+ * (test/server/cotton.test.ts).
  */
 import type { Database } from '@nozbe/watermelondb'
 import type { MigrationSyncChanges } from '@nozbe/watermelondb/Schema/migrations/getSyncChanges'

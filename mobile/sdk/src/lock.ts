@@ -5,7 +5,7 @@
  * process, its background tasks included.
  *
  * Owns: the turn. Must not know: what it is for. Invariant: two pieces of work of one name never overlap, and one that fails lets
- * the next go on (test/unit/lock.test.ts).
+ * the next go on (test/unit/transport.test.ts).
  */
 import { throwIfCancelled } from './transport'
 

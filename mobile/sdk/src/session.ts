@@ -6,7 +6,7 @@
  * When a token expires is told by the time since it came: the phone's clock may be days off, but it runs.
  *
  * Owns: the tokens and the installation's id. Must not know: the database, what is synced.
- * Invariant: any number of requests that are let down by one expired token cause one refresh (test/unit/session.test.ts).
+ * Invariant: any number of requests that are let down by one expired token cause one refresh (test/unit/transport.test.ts).
  */
 import { proofOf, randomId } from './devicekey'
 import type { Signer } from './devicekey'

@@ -29,6 +29,10 @@ export type Unsubscribe = () => void
 
 export class Status {
   private readonly listeners = new Set<(status: SyncStatus) => void>()
+
+  /** `broken` hears of what listeners throw: by default the app's own handling of errors, and not the sync. */
+  constructor(private readonly broken: (error: unknown) => void = throwLater) {}
+
   private now: SyncStatus = { phase: 'idle', pending: 0, parked: 0, lastSyncedAt: null, progress: null, error: null, stuck: [] }
 
   get value(): SyncStatus {
@@ -50,10 +54,14 @@ export class Status {
       try {
         listener(this.now)
       } catch (error) {
-        setTimeout(() => {
-          throw error // into the app's own error handling, and not into the sync
-        })
+        this.broken(error)
       }
     }
   }
+}
+
+function throwLater(error: unknown): void {
+  setTimeout(() => {
+    throw error
+  })
 }

@@ -5,7 +5,7 @@
  * although it was edited here: such deletions are held back, until the push has told the server of the edit.
  *
  * Owns: the pair of calls over a transport, and how often a clash is tried. Must not know: what a policy decides.
- * Invariant: no unsynced edit is destroyed by a pull (test/server/stock-fallback.test.ts).
+ * Invariant: no unsynced edit is destroyed by a pull (test/server/cotton.test.ts).
  */
 import type { Database } from '@nozbe/watermelondb'
 import { synchronize } from '@nozbe/watermelondb/sync'

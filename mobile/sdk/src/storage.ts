@@ -6,7 +6,7 @@
  * so that the installation begins anew as a whole.
  *
  * Owns: the interface, and the store in the database. Must not know: what is kept.
- * Invariant: what was set is there after a restart (test/unit/storage.test.ts).
+ * Invariant: what was set is there after a restart (test/unit/status.test.ts).
  */
 import type { Database } from '@nozbe/watermelondb'
 

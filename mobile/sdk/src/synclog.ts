@@ -2,7 +2,7 @@
  * What the last syncs did, for support: when, how much, how it ended. No value of any record, no token.
  *
  * Owns: the log, in the database. Must not know: the network.
- * Invariant: it has the newest fifty entries, oldest first, also after a restart (test/unit/synclog.test.ts).
+ * Invariant: it has the newest fifty entries, oldest first, also after a restart (test/unit/status.test.ts).
  */
 import type { Database } from '@nozbe/watermelondb'
 

@@ -202,5 +202,29 @@ for (const kind of KINDS) {
       await Promise.all(asked)
       assert.equal(phone.requests.length, 2)
     })
+
+    it('syncs with a server that has no exchange, clash and all', async () => {
+      const [phone, other] = [await Phone.of('agent1', { kind }), await Phone.of('agent2', { kind })]
+      phone.network = async (next, url) => (url.endsWith('/exchange') ? { status: 404, text: async () => '{"code":"not_found"}' } : next())
+      await phone.sync()
+      const [id, gone] = [random.id(), random.id()]
+      const branch = await branchOf(phone)
+      for (const made of [id, gone]) await create(phone.database, table, made, partner(branch, `Stock ${made}`))
+      await phone.sync()
+      await other.sync()
+      await update(other.database, table, id, { trade_name: 'Theirs' })
+      await remove(other.database, table, gone)
+      await other.sync()
+      await update(phone.database, table, id, { trade_name: 'Mine' })
+      await update(phone.database, table, gone, { trade_name: 'Edited, though it is gone' })
+      await phone.sync()
+      await phone.sync()
+
+      assert.equal((await phone.row(table, id))?.['trade_name'], 'Mine')
+      assert.equal(await phone.row(table, gone), undefined)
+      const issues = (await phone.cotton.inbox.fetch()).filter((issue) => issue.recordId === gone)
+      assert.equal(issues.length, 1, 'the edit of the deleted partner is filed, and not lost')
+      await assertInSync(phone)
+    })
   })
 }
