@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Final, Protocol, TypeAlias
 
 from erp_core.access import Access
@@ -281,6 +281,19 @@ class Deletion(Enum):
     WAITS = "park"
 
 
+class Urgency(IntEnum):
+    """When a phone is sent the records of an entity, if it cannot be sent all at once; the first comes first."""
+
+    INBOX = 0
+    """What waits for its user."""
+    WORK = 1
+    """What is done in the field: offers, trades, inspections, lorries."""
+    PARTNERS = 2
+    """With whom it is done, and where."""
+    REFERENCE = 3
+    """What seldom changes."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Entity:
     """One thing of the trade, declared once.
@@ -290,6 +303,8 @@ class Entity:
     (the database cascades). `assignee` is the field with the agent who sees, besides the record, every document of it.
     `deletion` says what becomes of a deletion of what others changed meanwhile; `stale_days`, how long others' changes may go
     unseen before an edit is no longer merged but waits for a person (None: for ever).
+    `urgency` says when a phone gets its records; first of all those on which its user has still to work: who created one has,
+    and whom one of the fields `whose` names.
     `states` is the machine of its life, `further_states` are those of single fields (the papers of a partner); every GUARDED
     field has one.
     """
@@ -314,6 +329,8 @@ class Entity:
     since: int = 1
     deletion: Deletion = Deletion.WINS
     stale_days: int | None = 30
+    urgency: Urgency = Urgency.REFERENCE
+    whose: tuple[str, ...] = ()
 
     all_fields: tuple[Field, ...] = field(init=False)
     by_name: Mapping[str, Field] = field(init=False)
@@ -341,6 +358,8 @@ class Entity:
             raise ValueError(f"{self.name}: it follows a record that none of its fields names")
         if not {f.name for f in self.fields if f.change.kind is Kind.GUARDED} <= self.machines.keys():
             raise ValueError(f"{self.name}: a GUARDED field has no state machine")
+        if not set(self.whose) <= self.by_name.keys():
+            raise ValueError(f"{self.name}: whose it is, none of its fields says")
         if len(self.by_name) != len(self.all_fields):
             raise ValueError(f"{self.name}: a field is declared twice")
         if self.parent is not None and self.parent not in {f.name for f, _ in references}:

@@ -23,9 +23,10 @@ from sync_server.engine.standing import Standings
 from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
 from sync_server.operate.codes import run_codes
-from sync_server.operate.upkeep import keep
+from sync_server.operate.upkeep import keep, sweep
 from sync_server.store.database import NO_ORGANISATION, Database
 from sync_server.store.facts import read_identity
+from sync_server.store.parcels import ParcelRoom
 from sync_server.store.spool import SpoolRoom
 from sync_server.web import keys
 from sync_server.web.bearer import bearer
@@ -119,6 +120,8 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
             room = settings.data / "spools" / identity
             room.mkdir(parents=True, exist_ok=True, mode=0o700)
             app[keys.SPOOLS] = SpoolRoom(room, bytes_max=settings.spool_bytes_max)
+            limits = {"bytes_max": settings.slice_bytes_max, "seconds": settings.slice_seconds}
+            app[keys.PARCELS] = ParcelRoom(room / "slices", **limits)
             yield
             await sessions.close()
         finally:
@@ -130,10 +133,11 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
 async def _keep(app: web.Application) -> AsyncIterator[None]:
     settings = app[keys.SETTINGS]
     keeping = keep(app[keys.DATABASE], tombstone_days=settings.tombstone_days, receipt_days=settings.receipt_days)
-    keeper = asyncio.create_task(keeping)
+    keepers = {asyncio.create_task(keeping), asyncio.create_task(sweep(app[keys.PARCELS]))}
     yield
-    keeper.cancel()
-    await asyncio.wait({keeper})
+    for keeper in keepers:
+        keeper.cancel()
+    await asyncio.wait(keepers)
 
 
 async def _write_sightings(app: web.Application) -> AsyncIterator[None]:

@@ -101,6 +101,20 @@ class ServerSettings(BaseSettings):
         description="disk space for first syncs kept ready, in bytes, 1048576 to 4398046511104",
     )
 
+    slice_bytes_max: int = Field(
+        2 * 2**30,
+        ge=0,
+        le=2**42,
+        description="disk space for answers that phones fetch in slices, in bytes, 0 to 4398046511104; "
+        "with no room left an answer comes whole",
+    )
+    slice_seconds: int = Field(
+        3_600,
+        ge=60,
+        le=21_600,
+        description="how long the next slice may be asked for after the last, in seconds, 60 to 21600",
+    )
+
     tombstone_days: int = Field(
         180,
         ge=1,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from erp_core.access import Access
-from erp_core.language import GUARDED, ONCE, Deletion, Entity, Field, States, Violation, World, tally
+from erp_core.language import GUARDED, ONCE, Deletion, Entity, Field, States, Urgency, Violation, World, tally
 from erp_core.quality import misstated
 from erp_core.rules import SELLERS, deletable_while, partner_is, touched, variety_of_commodity, well_stated
 from erp_core.scopes import DRAFT, PARTNERS, By, While
@@ -75,6 +75,7 @@ AVAILABILITY = Entity(
     ),
     deletion=Deletion.WAITS,
     labels=(By("branch", "branch_id"), By("partner", "seller_id"), By("side", "seller_id", DRAFT), OPEN_TO_PARTNERS),
+    urgency=Urgency.WORK,
     states=STATES,
     rules=(
         partner_is("seller_id", *SELLERS),

@@ -11,7 +11,20 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from erp_core.access import Access
-from erp_core.language import BAG, DERIVED, GUARDED, PROSE, Deletion, Entity, Field, States, Violation, World, locked
+from erp_core.language import (
+    BAG,
+    DERIVED,
+    GUARDED,
+    PROSE,
+    Deletion,
+    Entity,
+    Field,
+    States,
+    Urgency,
+    Violation,
+    World,
+    locked,
+)
 from erp_core.rules import deletable_while, email_address, phone_number, tax_numbers, touched
 from erp_core.scopes import By
 from erp_core.values import Choice, Reference, Row, Text, Words
@@ -61,6 +74,8 @@ BUSINESS_PARTNER = Entity(
         delete=("partner.delete",),
     ),
     deletion=Deletion.WAITS,
+    urgency=Urgency.PARTNERS,
+    whose=("assigned_agent_id",),
     labels=(By("branch", "branch_id"), By("agent", "assigned_agent_id"), By("partner", "id"), By("side", "id")),
     assignee="assigned_agent_id",
     states=STATES,

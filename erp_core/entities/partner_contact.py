@@ -8,7 +8,7 @@ Invariant: a partner has one primary contact of a kind (tests/unit/test_partner_
 from __future__ import annotations
 
 from erp_core.access import Access
-from erp_core.language import ONCE, Entity, Field, Gather
+from erp_core.language import ONCE, Entity, Field, Gather, Urgency
 from erp_core.rules import email_address, one_primary, phone_number
 from erp_core.scopes import Follows
 from erp_core.values import Choice, Flag, Reference, Text
@@ -24,6 +24,7 @@ PARTNER_CONTACT = Entity(
         update=("partner.update",),
         delete=("partner.update",),
     ),
+    urgency=Urgency.PARTNERS,
     labels=(Follows("partner_id", "business_partner"),),
     parent="partner_id",
     rules=(phone_number, email_address, one_primary("partner_contact", "partner_id")),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from erp_core.access import Access
 from erp_core.identifiers import pan_of
-from erp_core.language import ONCE, Entity, Field, Gather, Violation, World
+from erp_core.language import ONCE, Entity, Field, Gather, Urgency, Violation, World
 from erp_core.rules import one_primary, tax_numbers, touched
 from erp_core.scopes import Follows
 from erp_core.values import Choice, Flag, Reference, Row, Text
@@ -38,6 +38,7 @@ PARTNER_LOCATION = Entity(
         update=("partner.update",),
         delete=("partner.update",),
     ),
+    urgency=Urgency.PARTNERS,
     labels=(Follows("partner_id", "business_partner"),),
     parent="partner_id",
     rules=(tax_numbers("state", pan=None), _gstin_of_partner, one_primary("partner_location", "partner_id")),

@@ -8,7 +8,7 @@ Invariant: its ranges are the right way round (tests/unit/test_offer_rules.py).
 from __future__ import annotations
 
 from erp_core.access import Access
-from erp_core.language import GUARDED, ONCE, Deletion, Entity, Field, States, tally
+from erp_core.language import GUARDED, ONCE, Deletion, Entity, Field, States, Urgency, tally
 from erp_core.quality import mislimited
 from erp_core.rules import BUYERS, deletable_while, in_order, partner_is, variety_of_commodity, well_stated
 from erp_core.scopes import DRAFT, By
@@ -42,6 +42,7 @@ REQUIREMENT = Entity(
     ),
     deletion=Deletion.WAITS,
     labels=(By("branch", "branch_id"), By("partner", "buyer_id"), By("side", "buyer_id", DRAFT)),
+    urgency=Urgency.WORK,
     states=STATES,
     rules=(
         partner_is("buyer_id", *BUYERS),

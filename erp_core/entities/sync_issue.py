@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from erp_core.access import OWN, Access
-from erp_core.language import DERIVED, GUARDED, Entity, Field, States, Violation, World
+from erp_core.language import DERIVED, GUARDED, Entity, Field, States, Urgency, Violation, World
 from erp_core.scopes import By
 from erp_core.values import Choice, Document, Row, Text, Words
 
@@ -45,6 +45,7 @@ SYNC_ISSUE = Entity(
     title="Sync issue",
     access=Access(read=(OWN, RESOLVE), update=(OWN, RESOLVE)),
     labels=(By("user", "author_id"), By("branch", "branch_id")),
+    urgency=Urgency.INBOX,
     states=STATES,
     rules=(_made_by_the_server,),
     delete_rules=(_kept,),

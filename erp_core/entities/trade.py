@@ -23,6 +23,7 @@ from erp_core.language import (
     Gather,
     Rollup,
     States,
+    Urgency,
     Violation,
     World,
     locked,
@@ -152,6 +153,7 @@ TRADE = Entity(
         delete=("desk.write",),
     ),
     deletion=Deletion.WAITS,
+    urgency=Urgency.WORK,
     labels=(
         By("branch", "branch_id"),
         *(By("partner", side) for side in SIDES),

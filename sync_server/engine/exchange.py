@@ -19,6 +19,7 @@ from conflict.mutation import Key
 from sync_server.engine.lanes import Lanes
 from sync_server.engine.pull import Delta, PullRequest
 from sync_server.engine.push import PushRequest
+from sync_server.engine.slicing import entitled_since
 from sync_server.engine.spooling import Spooled, pull
 from sync_server.engine.standing import Standings
 from sync_server.engine.telling import Told
@@ -30,11 +31,15 @@ from sync_server.store.spool import SpoolRoom
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """`told`: what became of each pushed record; `known`: the records that the replica has as they are, to be left out."""
+    """`told`: what became of each pushed record; `known`: the records that the replica has as they are, to be left out.
+
+    `since`: from which position on the user has held what the answer was made under; None if nobody asked.
+    """
 
     told: Sequence[Told]
     answer: Delta | Spooled
     known: frozenset[Key]
+    since: int | None = None
 
 
 def name_of(device_id: str, user_id: str, push_id: str) -> bytes:
@@ -50,6 +55,8 @@ async def exchange(
     actor: Actor,
     pushed: PushRequest | None,
     asked: PullRequest,
+    *,
+    in_slices: bool = False,
 ) -> Exchanged:
     """Apply what was pushed, then answer a pull from the same cursor.
 
@@ -57,12 +64,13 @@ async def exchange(
     exchange again is told so. Cost: as both, and one look-up for the echo.
     """
     told = () if pushed is None else (await lanes.push(actor, pushed)).told
+    since = await entitled_since(database, standings, actor) if in_slices else None  # a push may have changed it
     answer = await pull(database, room, standings, actor, asked)
     known = await _known(database, actor, told)
     if isinstance(answer, Delta):
         moved = [one for one in answer.moved if (one.table, one.id) not in known]
         answer = Delta(answer.cursor, answer.tables, moved)
-    return Exchanged(told, answer, known)
+    return Exchanged(told, answer, known, since)
 
 
 async def _known(database: Database, actor: Actor, told: Sequence[Told]) -> frozenset[Key]:

@@ -16,9 +16,13 @@ import structlog
 
 from sync_server.store import codes, sessions, upkeep
 from sync_server.store.database import Database
+from sync_server.store.parcels import ParcelRoom
 
 ROUND_SECONDS: Final = 3_600
 """Between two rounds; what is kept for months need not go to the minute."""
+
+SWEEP_SECONDS: Final = 600
+"""Between two looks for slices that are too old."""
 
 SESSION_DAYS: Final = 30
 """How long a session that has ended can still be looked at, and a refresh token of it be told from a guess."""
@@ -34,6 +38,16 @@ async def keep(database: Database, *, tombstone_days: int, receipt_days: int) ->
             await one_round(database, tombstone_days=tombstone_days, receipt_days=receipt_days)
         except Exception as failure:  # the supervisor of the background: the next round tries again
             log.error("upkeep_failed", exc_info=failure)
+
+
+async def sweep(room: ParcelRoom) -> None:
+    """Remove slices that nobody fetched, for ever. Each process does it: others may be on other machines."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - as above
+        try:
+            await asyncio.to_thread(room.sweep)
+        except OSError as failure:
+            log.error("sweep_failed", exc_info=failure)
 
 
 async def one_round(database: Database, *, tombstone_days: int, receipt_days: int) -> int:

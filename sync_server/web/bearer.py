@@ -38,7 +38,9 @@ from sync_server.wire.problems import Problem
 ENROLLING: Final = frozenset({"/api/v1/auth/totp", "/api/v1/auth/totp/confirm", "/api/v1/auth/logout"})
 """What a session may do that must set up a second factor first."""
 
-EMPTYING: Final = frozenset({("GET", "/api/v1/sync"), ("POST", "/api/v1/sync"), ("POST", "/api/v1/auth/logout")})
+EMPTYING: Final = frozenset(
+    {("GET", "/api/v1/sync")} | {("POST", f"/api/v1/{path}") for path in ("sync", "sync/exchange", "auth/logout")}
+)
 """What a device may do that is being wiped: hear of it, and give what it has not sent (web/emptying.py)."""
 
 DEVICE: Final = "Cotton-Device"

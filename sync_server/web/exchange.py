@@ -23,10 +23,12 @@ from sync_server.web.answers import send_json, stream_json
 from sync_server.web.bodies import read_body
 from sync_server.web.caps import CAPS
 from sync_server.web.emptying import counter_of, empty, impound, notice, refused
+from sync_server.web.slicing import next_slice, sliced
 from sync_server.web.sync import stream_spooled
 from sync_server.wire import exchanging, pulling
 from sync_server.wire.exchanging import ExchangeParameters
 from sync_server.wire.problems import Problem
+from sync_server.wire.slicing import asks_for_more
 from sync_server.wire.strict_json import loads
 
 
@@ -34,8 +36,9 @@ async def post_exchange(request: web.Request) -> web.StreamResponse:
     """Exchange: POST /api/v1/sync/exchange."""
     arrived = time.monotonic()
     settings = request.app[keys.SETTINGS]
-    body = await read_body(request, settings)
-    parsed = loads(body)
+    parsed = loads(await read_body(request, settings))
+    if asks_for_more(parsed):
+        return await next_slice(request, parsed)
     wanted = exchanging.read_exchange(parsed, records_max=settings.push_records_max)
     notice(request, wanted.asked.cursor, wanted.asked.schema_version)
     if request[keys.ACTOR].wiping:
@@ -55,9 +58,13 @@ async def _exchange(request: web.Request, wanted: ExchangeParameters, arrived: f
         await check_cursor(app[keys.DATABASE], actor, asked.cursor)
         async with app[CAPS].place(actor.org_id, needed=asked.cursor is None):
             try:
-                done = await exchange(*parts, actor, _pushed(request, wanted, arrived), pull)
+                pushed, in_slices = _pushed(request, wanted, arrived), wanted.budget is not None
+                done = await exchange(*parts, actor, pushed, pull, in_slices=in_slices)
             except PushIdReused:
                 raise Problem("push_id_reused", pointer="/push_id") from None
+            first = None if wanted.budget is None else await sliced(request, done, wanted.budget)
+    if first is not None:
+        return await send_json(request, first)
     return await _answer(request, done)
 
 

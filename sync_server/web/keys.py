@@ -20,6 +20,7 @@ from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
 from sync_server.store.actor import Actor
 from sync_server.store.database import Database
+from sync_server.store.parcels import ParcelRoom
 from sync_server.store.spool import SpoolRoom
 
 # Of the application; `app.py` fills them.
@@ -32,6 +33,7 @@ SECOND: Final = web.AppKey("second_factor", SecondFactor)
 SESSIONS: Final = web.AppKey("sessions", SessionWatch)
 SIGHTINGS: Final = web.AppKey("sightings", Sightings)
 SPOOLS: Final = web.AppKey("spools", SpoolRoom)
+PARCELS: Final = web.AppKey("parcels", ParcelRoom)
 LANES: Final = web.AppKey("lanes", Lanes)
 STANDINGS: Final = web.AppKey("standings", Standings)
 

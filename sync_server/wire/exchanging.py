@@ -19,21 +19,25 @@ from conflict.mutation import Mutation
 from sync_server.wire.changes import read_changes
 from sync_server.wire.problems import Problem, pointer, shown
 from sync_server.wire.pulling import PullParameters, read_pull
+from sync_server.wire.slicing import read_budget
 
 PUSH_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_MEMBERS: Final = frozenset({"push_id", "last_pulled_at", "schema_version", "migration", "changes", "sent_at"})
+_MEMBERS: Final = frozenset(
+    {"push_id", "last_pulled_at", "schema_version", "migration", "changes", "sent_at", "budget_bytes"}
+)
 _LATEST_MS: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeParameters:
-    """An exchange as asked. `sent_at`: the device's clock in milliseconds since 1970."""
+    """An exchange as asked. `sent_at`: the device's clock in milliseconds since 1970; `budget`: bytes of a slice."""
 
     push_id: str
     asked: PullParameters
     mutations: Sequence[Mutation]
     holds_issues: bool
     sent_at: int | None = None
+    budget: int | None = None
 
 
 class Verdict(Protocol):
@@ -79,6 +83,7 @@ def read_exchange(body: Any, *, records_max: int) -> ExchangeParameters:
         mutations,
         "sync_issues" in changes or not mutations,
         _whole(body, "sent_at", 0, _LATEST_MS),
+        read_budget(body),
     )
 
 

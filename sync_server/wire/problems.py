@@ -85,6 +85,7 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "device_wiped": Code(401, "The device was wiped", "Its data is gone by order; log in to begin anew."),
     "device_wiping": Code(403, "The device is being wiped", "Nothing but a sync is answered until it is done."),
     "device_state": Code(409, "The device's state does not allow this", "Look at the device's state."),
+    "slices_gone": Code(410, "The slices are gone", "Begin again: exchange from the cursor of before; nothing is lost."),
     "push_id_reused": Code(422, "This push_id named another push", "Give each push of this device an id of its own."),
     "already_decided": Code(409, "It is decided already", "Somebody has released or discarded this push."),
     "login_refused": Code(401, "The login is refused", "Username and password do not match an active user; try again."),

@@ -137,9 +137,9 @@ def write_delta(timestamp: int, tables: Iterable[str], moved: Iterable[MovedReco
         if record.payload is None:
             deleted.append(f'"{record.id}"')  # a safe id has nothing to escape
         elif record.new:
-            created.append(_shown(record))
+            created.append(write_record(record))
         else:
-            updated.append(_shown(record))
+            updated.append(write_record(record))
     shown = ",".join(
         f'"{table}":{{"created":[{",".join(created)}],"updated":[{",".join(updated)}],"deleted":[{",".join(deleted)}]}}'
         for table, (created, updated, deleted) in lists.items()
@@ -154,7 +154,7 @@ def write_emptied(timestamp: int, tables: Iterable[str], gone: Mapping[str, Sequ
     return orjson.dumps({"changes": changes, "timestamp": timestamp, **strategy})
 
 
-def _shown(record: MovedRecord) -> str:
+def write_record(record: MovedRecord) -> str:
     """Write a record as the user sees it. A hidden field is sent as null, so that a device forgets what it held of it."""
     if not record.blanks:
         return str(record.payload)
@@ -186,10 +186,10 @@ async def stream_changes(timestamp: int, tables: Iterable[StreamedTable], *, rep
         gone = [r for r in table.corrections if r.payload is None]
         back = [r for r in table.corrections if r.payload is not None and r.new]
         other = [r for r in table.corrections if r.payload is not None and not r.new]
-        async for piece in _elements(table.created, (_shown(r) for r in back)):
+        async for piece in _elements(table.created, (write_record(r) for r in back)):
             yield piece
         yield b'],"updated":['
-        async for piece in _elements(table.updated, (_shown(r) for r in other)):
+        async for piece in _elements(table.updated, (write_record(r) for r in other)):
             yield piece
         yield b'],"deleted":['
         async for piece in _elements(table.deleted, (f'"{r.id}"' for r in gone)):
