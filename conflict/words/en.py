@@ -44,6 +44,8 @@ MESSAGES: Final[Mapping[str, str]] = {
     "why.changed_meanwhile": "{field}: others changed it while you were deleting it.",
     "why.foreign_author": "{field}: this was changed on this phone by another user than the one who is logged in.",
     "why.waits_with": "{field}: this belongs together with another change that is still waiting.",
+    "why.issue_closed": "{field}: somebody settled this before you did.",
+    "why.issue_changed": "{field}: more of what you wanted was filed here since you decided.",
     "why.other": "{field}: this cannot be decided without a person.",
     # What to do about it.
     "do.base_unknown": "Look at the value as it is now, and enter yours again if it still holds.",
@@ -58,6 +60,8 @@ MESSAGES: Final[Mapping[str, str]] = {
     "do.changed_meanwhile": "Look at what changed, and delete the record again if it should still go.",
     "do.foreign_author": "Log in as the user who made the change, and send it again or discard it.",
     "do.waits_with": "Decide the other change first; this one can be sent again with it.",
+    "do.issue_closed": "Look at the record as it is now; send your change again if it still holds.",
+    "do.issue_changed": "Look at all that waits here, and decide again.",
     "do.other": "Look at the record as it is now, and choose: your change, or what is there.",
     # What to do about a change that was refused; `do.refused` if its reason has none of its own.
     "do.unknown_reference": "Choose another record in its place.",

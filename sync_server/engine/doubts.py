@@ -7,34 +7,25 @@ Invariant: what is parked has a reason that names the fields (tests/integration/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 from conflict.merge import Resolution
 from conflict.policies import BASE_UNKNOWN
-from erp_core.language import Violation
+from erp_core.language import Entity, Violation
+from sync_server.engine.explaining import sentences
 from sync_server.engine.sight import Sight
 
 STALE: Final = "stale"
 """The reason code of an edit of a record that others changed too long ago, unseen."""
 
-_SENTENCES: Final[Mapping[str, str]] = {
-    BASE_UNKNOWN: "{field} was changed by others, and what you last saw of it is not known.",
-    "out_of_bounds": "{field}: what you and others added together goes beyond what is allowed.",
-    "overlapping_edits": "{field}: you and others wrote in the same place.",
-    "no_common_state": "{field}: you and others moved it to states that do not go together.",
-    "set_once": "{field} is set once and cannot be changed afterwards.",
-    "locked": "{field} is fixed by now; ask for an amendment instead.",
-    "needs_review": "{field}: a change of it is always decided by a person.",
-}
 
-
-def parked(resolution: Resolution) -> Iterator[Violation]:
-    """Give the reasons for which a policy parked a field, in column order."""
+def parked(entity: Entity, resolution: Resolution) -> Iterator[Violation]:
+    """Give the reasons for which a policy parked a field, in column order; in English (wording.py says them otherwise)."""
     for outcome in resolution.parked:
         assert outcome.parked is not None
-        yield Violation(outcome.parked, _SENTENCES[outcome.parked].format(field=outcome.column), (outcome.column,))
+        yield Violation(outcome.parked, sentences(entity, [outcome], None), (outcome.column,))
 
 
 def doubtful(sight: Sight, touched: tuple[str, ...], received: datetime, stale_days: int | None) -> Iterator[Violation]:

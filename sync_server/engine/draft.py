@@ -181,7 +181,7 @@ class Draft:
             self.verdict = Verdict.DUPLICATE
         elif history:
             self.verdict = Verdict.MERGED
-        reasons = [*parked(resolution), *self._doubtful(sight)]
+        reasons = [*parked(self.entity, resolution), *self._doubtful(sight)]
         if reasons:
             self.wanted = {**self.after, **{o.column: o.theirs for o in self.outcomes if o.policy != OURS.name}}
             self.park(*reasons)

@@ -26,8 +26,8 @@ from erp_core.values import Choice, Day, Document, Flag, Instant, Integer, Numbe
 INDIA: Final = timezone(timedelta(hours=5, minutes=30))
 """Indian Standard Time, without summer time since 1945: the time that the reader's clock shows."""
 
-SENTENCES_MAX: Final = 3_900
-"""Characters; `sync_issues.sentence` holds 4000, and what was left out is in its `outcomes`."""
+SENTENCES_MAX: Final = 1_000
+"""Characters: a person reads it on a phone, and what was left out is in the `outcomes`. `sync_issues.sentence` holds 4000."""
 
 _UNITS: Final = {"INR": "₹", "INR/candy": "₹", "degree": "°"}
 """Unit of a Number -> how it is written; any other is written as it is. The title says what a price is for."""
@@ -99,11 +99,11 @@ def sentences(
     said = [explain(outcome, words, language) for outcome in told if outcome.column not in hidden]
     if len(said) < len(told):
         said.append(something_hidden(language))
-    return shortened(" ".join(said), SENTENCES_MAX)
+    return shortened(" ".join(said), SENTENCES_MAX - 1)
 
 
 def sentence_of_record(entity: Entity, reason: str, language: str | None) -> str:
-    """Say why a whole record waits: stale, deleted_meanwhile, changed_meanwhile, foreign_author, waits_with."""
+    """Say why a whole record waits: stale, deleted_meanwhile, issue_closed and the like (wording.py)."""
     return explain_record(reason, entity_title(entity, known(language)), language)
 
 

@@ -1,6 +1,6 @@
 """The inbox: where refused mutations wait for a person, as rows of the synced table `sync_issues`.
 
-Owns: making an issue out of a draft that was refused or parked.
+Owns: making an issue out of a draft that waits, and filing it.
 Must not know: the protocol, SQL.
 Invariant: a refused mutation is never gone: its issue holds the payload as pushed, the reasons, and what the server has;
 what an author wants of a record and has not got is one issue (tests/integration/test_inbox.py).
@@ -21,42 +21,25 @@ from erp_core.values import Plain, Row
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
 from sync_server.engine.wanting import NOTED, with_earlier
+from sync_server.engine.wording import advice, languages_of, why
 from sync_server.store import log, rows
 from sync_server.store.database import Connection
 from sync_server.store.unit_of_work import SERVER, act_as_server
 
 ISSUE: Final = BY_NAME["sync_issue"]
-SENTENCE_MAX: Final = 1_000
-"""Characters of a sentence that is filed."""
-
 IN_BRANCH: Final = "branch:"
-
-_SUGGESTIONS: Final[Mapping[str, str]] = {
-    "deleted_meanwhile": "Create a new record if it is still needed.",
-    "unknown_reference": "Choose another record in its place.",
-    "refused_together": "Correct the record it belongs to and send both again.",
-    "read_only": "Ask the office to change it.",
-    "locked": "Ask for an amendment.",
-    "changed_meanwhile": "Look at what others changed; delete it again if it is still to go.",
-    "overlapping_edits": "Read both texts, and write the one that is right.",
-    "out_of_bounds": "Talk to who else took of it; then send the number that is left.",
-    "no_common_state": "Ask the office which of the two holds.",
-    "stale": "Look at the record as it is now; send your change again if it still holds.",
-    "base_unknown": "Look at the record as it is now; send your change again if it still holds.",
-    "needs_review": "Somebody who may decide will look at it.",
-    "not_allowed": "Ask your manager, or discard it.",
-    "out_of_scope": "Ask your manager, or discard it.",
-}
 
 
 async def file_issues(connection: Connection, org_id: str, now: datetime, refused: Iterable[Draft]) -> None:
-    """File an issue for each refused draft, in the one that its author has about the record. Cost: at most five statements.
+    """File an issue for each refused draft, in the one that its author has about the record. Cost: at most six statements.
 
     The last thing a unit does: what follows in it counts as the server's own doing.
     """
-    issues = {issue_id(draft): _issue(now, draft) for draft in refused}
-    if not issues:
+    waiting = list(refused)
+    if not waiting:
         return
+    languages = await languages_of(connection, org_id, waiting)
+    issues = {issue_id(draft): _issue(now, draft, languages) for draft in waiting}
     await rows.lock(connection, ISSUE, org_id, issues)
     states = await log.read_states(connection, org_id, [(ISSUE.table, id) for id in issues])
     earlier = {id: state.row for (_, id), state in states.items() if state.row is not None}
@@ -80,7 +63,7 @@ def issue_id(draft: Draft) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:24]
 
 
-def _issue(now: datetime, draft: Draft) -> Row:
+def _issue(now: datetime, draft: Draft, languages: Mapping[str, str]) -> Row:
     mutation, first, author = draft.mutation, draft.faults[0], draft.origin.actor.user_id
     fields = {field for fault in draft.faults for field in fault.fields}
     return {
@@ -91,7 +74,7 @@ def _issue(now: datetime, draft: Draft) -> Row:
         "kind": "parked" if draft.verdict is Verdict.PARKED else "refused",
         "operation": mutation.operation.value,
         "reason_code": first.code,
-        "sentence": _shortened(" ".join(fault.sentence for fault in draft.faults)),
+        "sentence": why(draft, languages),
         "fields": tuple(sorted(fields)),
         "payload": _payload(mutation),
         "ours": plain_row(draft, draft.before),
@@ -100,7 +83,7 @@ def _issue(now: datetime, draft: Draft) -> Row:
         "outcomes": {outcome["column"]: outcome for outcome in outcomes_of(draft)} or None,
         "branch_id": _branch_of(draft),
         "device_id": draft.origin.actor.device_id or None,
-        "suggestion": _SUGGESTIONS.get(first.code, "Correct the fields that are named and save again."),
+        "suggestion": advice(draft, languages),
         "created_at": now,
         "updated_at": now,
         "created_by": SERVER,
@@ -147,12 +130,6 @@ def plain_outcome(draft: Draft, outcome: Outcome) -> dict[str, Any]:
 
     sides = {name: plain(getattr(outcome, name)) for name in ("base", "ours", "theirs", "kept")}
     return {"column": outcome.column, "policy": outcome.policy, **sides, "parked": outcome.parked}
-
-
-def _shortened(sentence: str) -> str:
-    """Cut a sentence that repeats what was sent: a person reads it on a phone."""
-    most = SENTENCE_MAX
-    return sentence if len(sentence) <= most else sentence[: most - 1] + "…"
 
 
 def plain_row(draft: Draft, row: Row | None) -> Mapping[str, Plain] | None:

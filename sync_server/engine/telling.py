@@ -18,6 +18,7 @@ from erp_core.values import Plain, Row
 from sync_server.engine.draft import NEWEST_FIELDS, Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
 from sync_server.engine.inbox import issue_id, outcomes_of, plain_outcome
+from sync_server.engine.wording import languages_of, why
 from sync_server.store import log, resolutions
 from sync_server.store.database import Connection
 
@@ -40,24 +41,27 @@ class Told:
 
 
 async def tell(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> Mapping[Key, Told]:
-    """Say of each draft what became of it; after the write. Cost: one statement, none for none."""
+    """Say of each draft what became of it; after the write. Cost: two statements, none for none."""
+    languages = await languages_of(connection, org_id, [draft for draft in drafts if draft.waits])
     taken = [draft.mutation.key for draft in drafts if not draft.waits and (draft.writes or not draft.deletes)]
     states = await log.read_states(connection, org_id, taken)
-    return {draft.mutation.key: _told(draft, states.get(draft.mutation.key)) for draft in drafts}
+    return {draft.mutation.key: _told(draft, states.get(draft.mutation.key), languages) for draft in drafts}
 
 
-def _told(draft: Draft, state: log.State | None) -> Told:
+def _told(draft: Draft, state: log.State | None, languages: Mapping[str, str]) -> Told:
     table, id = draft.mutation.key
     outcomes = outcomes_of(draft)
     if draft.waits:
         first = draft.faults[0]
         named = tuple(dict.fromkeys(name for fault in draft.faults for name in fault.fields))
-        sentence = " ".join(fault.sentence for fault in draft.faults)
-        why = (issue_id(draft), first.code, sentence, named)
-        return Told(table, id, draft.verdict.value, None, {}, *why, outcomes)
+        said = (issue_id(draft), first.code, why(draft, languages), named)
+        return Told(table, id, draft.verdict.value, None, {}, *said, outcomes)
     position = None if state is None or not draft.writes else state.position
     set_ = {} if state is None or state.row is None else _otherwise(draft, state)
-    return Told(table, id, draft.verdict.value, position, set_, outcomes=outcomes)
+    # An edit that lost to others' in every field was merged, too: it was heard, and changed nothing.
+    lost = draft.verdict is Verdict.DUPLICATE and bool(outcomes)
+    verdict = Verdict.MERGED if lost else draft.verdict
+    return Told(table, id, verdict.value, position, set_, outcomes=outcomes)
 
 
 def _otherwise(draft: Draft, state: log.State) -> dict[str, Plain]:

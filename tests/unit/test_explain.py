@@ -15,7 +15,15 @@ from conflict.policies import ALL, UNKNOWN
 from conflict.words import CATALOGUES, DEFAULT, LANGUAGES, known
 
 SCRIPTS = {"hi": re.compile("[\u0900-\u097f]"), "gu": re.compile("[\u0a80-\u0aff]")}
-RECORD_REASONS = ("stale", "deleted_meanwhile", "changed_meanwhile", "foreign_author", "waits_with")
+RECORD_REASONS = (
+    "stale",
+    "deleted_meanwhile",
+    "changed_meanwhile",
+    "foreign_author",
+    "waits_with",
+    "issue_closed",
+    "issue_changed",
+)
 FIELD_REASONS = (
     policies.BASE_UNKNOWN,
     policies.OUT_OF_BOUNDS,
