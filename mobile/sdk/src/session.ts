@@ -3,10 +3,10 @@
  *
  * A refresh token is used up by its use, and using it twice ends the session. So one refresh at a time, in all tabs; the new pair
  * is kept before anything else; and a refresh whose answer was lost is sent again at once, which the server allows for a minute.
- * When a token expires is told by the time since it came: the phone's clock may be days off, but it runs.
  *
- * Owns: the tokens and the installation's id. Must not know: the database, what is synced.
- * Invariant: any number of requests that are let down by one expired token cause one refresh (test/unit/transport.test.ts).
+ * Owns: the logins and their end, the installation's id. Must not know: the database, what is synced.
+ * Invariant: any number of requests that are let down by one expired token cause one refresh; only the server ends a session, not
+ * a network, a proxy or a clock (test/unit/session.test.ts, test/server/login.test.ts).
  */
 import { proofOf, randomId } from './devicekey'
 import type { Signer } from './devicekey'
@@ -14,8 +14,12 @@ import { LoginNeeded, NetworkError, SyncError } from './errors'
 import { lock as defaultLock } from './lock'
 import type { Lock } from './lock'
 import type { SecretStore } from './storage'
-import { Transport } from './transport'
+import { Kept, identityOf, isFresh, isSamePerson, parsed, tokensOf } from './tokens'
+import type { Grant, Identity, Tokens } from './tokens'
+import { Transport, heed } from './transport'
 import type { Authorizer, TransportOptions } from './transport'
+
+export type { Identity } from './tokens'
 
 /** What the user and an administrator are shown of this device. */
 export interface DeviceInfo {
@@ -32,69 +36,52 @@ export interface SessionOptions extends Omit<TransportOptions, 'authorizer'> {
   lock?: Lock
 }
 
-/** Who is logged in. */
-export interface Identity {
-  userId: string
-  orgId: string
-  sessionId: string
-  deviceId: string
-}
-
 export type Credentials = { username: string; password: string; code?: string }
 /** Several organisations have this number: call `verifyCode` again with one of them. */
 export type Choice = { choose: { org_id: string; name: string }[] }
 
-interface Tokens extends Identity {
-  access: string
-  refresh: string
-  /** By this phone's clock, in milliseconds, and for how long. */
-  cameAt: number
-  lastsMs: number
-}
-
-interface Grant {
-  access_token: string
-  refresh_token: string
-  expires_in: number
-  org_id: string
-  user_id: string
-  session_id: string
-  device_id: string
-  device_token?: string
-}
-
-const TOKENS = 'cotton.session'
 const DEVICE = 'cotton.device'
+const LOCK = 'cotton.refresh'
 const AUTH = '/api/v1/auth'
-/** So long before its end a token is replaced: a request takes its time. */
-const EARLY_MS = 30_000
+/** All attempts at one refresh are over before the minute is for which the server gives the same pair again. */
+const REFRESH = { attempts: 3, timeoutMs: 15_000 }
+/** A refusal for which a wrong clock is blamed says that it is wrong by more than that. */
+const CLOCK_MS = 60_000
+/** Refusals that only a refresh mends, and those after which there is no session. Others, a proxy's too, are not about the session. */
+const STALE: ReadonlySet<string> = new Set(['token_expired', 'token_refused', 'unauthenticated'])
+const ENDED: ReadonlySet<string> = new Set(['session_ended', 'refresh_refused', 'device_wiped'])
 
 export class Session implements Authorizer {
   private readonly plain: Transport
   private readonly lock: Lock
-  private tokens: Tokens | null | undefined
+  private readonly kept: Kept
   private readonly endings = new Set<(code: string) => void>()
+  /** Whose tokens a request was sent with. */
+  private readonly spoke = new WeakMap<Record<string, string>, Tokens>()
 
   constructor(private readonly options: SessionOptions) {
     this.plain = new Transport(options)
     this.lock = options.lock ?? defaultLock
+    this.kept = new Kept(options.store)
   }
 
   get store(): SecretStore {
     return this.options.store
   }
 
-  /** Who is logged in; null: nobody. */
+  /** Who is logged in, in this tab or another; null: nobody. */
   async identity(): Promise<Identity | null> {
-    const tokens = await this.read()
-    if (tokens === null) return null
-    const { userId, orgId, sessionId, deviceId } = tokens
-    return { userId, orgId, sessionId, deviceId }
+    const tokens = await this.kept.read({ anew: true })
+    return tokens && identityOf(tokens)
   }
 
-  /** Log in. Throws SyncError: `login_refused`, `second_factor_needed` (ask for `code`), `too_many_requests`. */
+  /**
+   * Log in. Throws SyncError: `login_refused`, `second_factor_needed` (ask for `code`), `too_many_requests`; NetworkError.
+   * A second factor's code is used up by its use: with one it is tried once.
+   */
   async login(credentials: Credentials): Promise<Identity> {
-    return this.granted(await this.plain.post<Grant>(`${AUTH}/login`, { ...credentials, device: await this.describe() }))
+    const body = { ...credentials, device: await this.describe() }
+    return this.granted(await this.plain.post<Grant>(`${AUTH}/login`, body, credentials.code === undefined ? {} : { attempts: 1 }))
   }
 
   /** Have a code sent to a phone; asked again soon it is the same one, so that asking again is safe. */
@@ -105,16 +92,20 @@ export class Session implements Authorizer {
   /** Log in with a code. It is used up by its use: this is tried once. */
   async verifyCode(verify: { request_id: string; code: string; org_id?: string; totp?: string }): Promise<Identity | Choice> {
     const answer = await this.plain.post<Grant | Choice>(`${AUTH}/code/verify`, { ...verify, device: await this.describe() }, { attempts: 1 })
-    return 'choose' in answer ? answer : this.granted(answer)
+    return answer && 'choose' in answer ? answer : this.granted(answer)
   }
 
   /** End the session here, and at the server if it can be reached. What is unsynced stays in the database. */
   async logout(): Promise<void> {
-    const tokens = await this.read()
-    await this.forget()
+    const tokens = await this.lock.run(LOCK, async () => {
+      const last = await this.kept.read({ anew: true })
+      await this.kept.keep(null)
+      return last
+    })
     if (tokens === null) return
     try {
-      await this.plain.send('POST', `${AUTH}/logout`, undefined, { headers: bearer(tokens), attempts: 1 })
+      const access = isFresh(tokens) ? tokens.access : (await this.exchange(tokens)).access
+      await this.plain.send('POST', `${AUTH}/logout`, undefined, { ...REFRESH, headers: bearer(access), attempts: 1 })
     } catch (error) {
       // Out of reach the session lives on at the server until its token runs out; nobody here has it any more.
       if (!(error instanceof NetworkError || error instanceof SyncError)) throw error
@@ -130,106 +121,109 @@ export class Session implements Authorizer {
   // --- For the transport ---
 
   async headers(_method: string, _url: string, signal?: AbortSignal): Promise<Record<string, string>> {
-    const tokens = await this.read()
-    if (tokens === null) throw new LoginNeeded('not_logged_in')
-    return { ...this.about(), ...bearer(isFresh(tokens) ? tokens : await this.refresh(tokens.access, signal)) }
+    const kept = await this.kept.read()
+    if (kept === null) throw new LoginNeeded('not_logged_in')
+    const tokens = isFresh(kept) ? kept : await this.refresh(kept, signal)
+    const said = { ...this.about(tokens), ...bearer(tokens.access) }
+    this.spoke.set(said, tokens)
+    return said
   }
 
   async renew(code: string, used: Record<string, string>, signal?: AbortSignal): Promise<boolean> {
-    if (code === 'token_expired' || code === 'token_refused') {
-      await this.refresh((used['authorization'] ?? '').replace('Bearer ', ''), signal)
-      return true
-    }
-    await this.end(code)
-    throw new LoginNeeded(code)
+    const tokens = this.spoke.get(used)
+    if (tokens === undefined) return false
+    if (STALE.has(code)) await this.refresh(tokens, signal)
+    else if (ENDED.has(code)) await this.lock.run(LOCK, () => this.ended(tokens, code), signal)
+    else return false
+    return true
   }
 
-  private about(): Record<string, string> {
+  private about({ deviceId }: Tokens): Record<string, string> {
     const version = this.options.device?.app_version
-    return version === undefined ? {} : { 'cotton-app-version': version }
+    return { 'cotton-device': deviceId, ...(version === undefined ? {} : { 'cotton-app-version': version }) }
   }
 
-  /** Replace the access token `old`, unless somebody has done so meanwhile. */
-  private refresh(old: string, signal?: AbortSignal): Promise<Tokens> {
-    return this.lock.run(
-      'cotton.refresh',
-      async () => {
-        const tokens = await this.read({ anew: true })
-        if (tokens === null) throw new LoginNeeded('not_logged_in')
-        if (tokens.access !== old && isFresh(tokens)) return tokens
-        return this.rotate(tokens)
-      },
-      signal,
-    )
+  // --- Behind the lock ---
+
+  /** Replace the tokens `old`, unless somebody has done so meanwhile. Called off, it is only the waiting that ends. */
+  private refresh(old: Tokens, signal?: AbortSignal): Promise<Tokens> {
+    const work = async (): Promise<Tokens> => {
+      const tokens = await this.successorOf(old)
+      if (tokens === null) throw new LoginNeeded('not_logged_in')
+      return tokens.access !== old.access && isFresh(tokens) ? tokens : this.rotate(tokens)
+    }
+    return heed(this.lock.run(LOCK, work, signal), signal)
+  }
+
+  /** What is kept now, if it is of the same person: nobody's request is ever sent as somebody else's. */
+  private async successorOf(old: Tokens): Promise<Tokens | null> {
+    const tokens = await this.kept.read({ anew: true })
+    if (tokens !== null && !isSamePerson(tokens, old)) throw new LoginNeeded('session_changed')
+    return tokens
   }
 
   /** Not called off half-way: the server has used the token up by then. */
   private async rotate(tokens: Tokens): Promise<Tokens> {
+    try {
+      const following = await this.exchange(tokens)
+      await this.kept.keep(following)
+      return following
+    } catch (error) {
+      if (error instanceof SyncError && ENDED.has(error.code)) await this.end(error.code)
+      throw error
+    }
+  }
+
+  /** Ask for the next pair. A proof that was refused is made once more if the answer shows that the clock was wrong. */
+  private async exchange(tokens: Tokens, corrected = false): Promise<Tokens> {
     const { signer } = this.options
     const path = `${AUTH}/refresh`
-    const proof = signer ? { dpop: await proofOf(signer, 'POST', `${this.plain.url}${path}`, tokens.refresh) } : {}
+    const offsetMs = this.plain.offsetMs ?? tokens.offsetMs ?? 0
+    const proof = signer && (await proofOf(signer, 'POST', `${this.plain.url}${path}`, tokens.refresh, Date.now() + offsetMs))
+    const options = { ...REFRESH, timeoutMs: Math.min(REFRESH.timeoutMs, this.options.timeoutMs ?? Infinity), headers: proof ? { dpop: proof } : {} }
     try {
-      return await this.keep(await this.plain.post<Grant>(path, { refresh_token: tokens.refresh }, { headers: proof }))
+      return tokensOf(await this.plain.post<Grant>(path, { refresh_token: tokens.refresh }, options), this.plain.offsetMs)
     } catch (error) {
-      if (!(error instanceof SyncError) || error.status < 400 || error.status === 429 || error.status >= 500) throw error
-      await this.end(error.code)
-      throw new LoginNeeded(error.code)
+      const isLate = Math.abs((this.plain.offsetMs ?? offsetMs) - offsetMs) > CLOCK_MS
+      const isRefused = error instanceof SyncError && error.code === 'refresh_refused'
+      if (!signer || !isLate || !isRefused || corrected) throw error
+      return this.exchange(tokens, true)
     }
+  }
+
+  /** The session of `tokens` is over. If there is another of the same person by now, that one goes on; else LoginNeeded. */
+  private async ended(tokens: Tokens, code: string): Promise<void> {
+    const now = await this.successorOf(tokens)
+    if (now === null || now.sessionId === tokens.sessionId) await this.end(code)
+  }
+
+  private async end(code: string): Promise<never> {
+    await this.kept.keep(null)
+    for (const heard of this.endings) heard(code)
+    throw new LoginNeeded(code)
   }
 
   // --- What is kept ---
 
   private async describe(): Promise<Record<string, unknown>> {
     const { device = {}, signer, store } = this.options
-    const kept = await store.get(DEVICE)
-    const known = kept ? (JSON.parse(kept) as { id: string; token?: string }) : { id: randomId() }
+    const kept = parsed<{ id: string; token?: string }>(await store.get(DEVICE))
+    const known = kept ?? { id: randomId() }
     if (!kept) await store.set(DEVICE, JSON.stringify(known))
     return { ...device, ...known, ...(signer ? { public_key: await signer.publicKey() } : {}) }
   }
 
-  private async granted(grant: Grant): Promise<Identity> {
-    const { store } = this.options
+  private granted(grant: Grant): Promise<Identity> {
+    const tokens = tokensOf(grant, this.plain.offsetMs)
     const { device_id: id, device_token: token } = grant
-    await store.set(DEVICE, JSON.stringify({ id, ...(token === undefined ? {} : { token }) }))
-    const { userId, orgId, sessionId, deviceId } = await this.keep(grant)
-    return { userId, orgId, sessionId, deviceId }
-  }
-
-  private async keep(grant: Grant): Promise<Tokens> {
-    const who = { userId: grant.user_id, orgId: grant.org_id, sessionId: grant.session_id, deviceId: grant.device_id }
-    const times = { cameAt: Date.now(), lastsMs: grant.expires_in * 1000 }
-    const tokens = { ...who, ...times, access: grant.access_token, refresh: grant.refresh_token }
-    await this.options.store.set(TOKENS, JSON.stringify(tokens))
-    this.tokens = tokens
-    return tokens
-  }
-
-  /** `anew`: another tab may have written. */
-  private async read({ anew = false } = {}): Promise<Tokens | null> {
-    if (this.tokens === undefined || anew) {
-      const kept = await this.options.store.get(TOKENS)
-      this.tokens = kept ? (JSON.parse(kept) as Tokens) : null
-    }
-    return this.tokens
-  }
-
-  private async forget(): Promise<void> {
-    this.tokens = null
-    await this.options.store.remove(TOKENS)
-  }
-
-  private async end(code: string): Promise<void> {
-    await this.forget()
-    for (const heard of this.endings) heard(code)
+    return this.lock.run(LOCK, async () => {
+      await this.options.store.set(DEVICE, JSON.stringify({ id, ...(token === undefined ? {} : { token }) }))
+      await this.kept.keep(tokens)
+      return identityOf(tokens)
+    })
   }
 }
 
-function bearer({ access }: { access: string }): Record<string, string> {
+function bearer(access: string): Record<string, string> {
   return { authorization: `Bearer ${access}` }
-}
-
-/** A clock that was set back makes the time since negative: then better ask for another. */
-function isFresh({ cameAt, lastsMs }: Tokens): boolean {
-  const since = Date.now() - cameAt
-  return since >= 0 && since < lastsMs - Math.min(EARLY_MS, lastsMs / 2)
 }

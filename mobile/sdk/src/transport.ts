@@ -32,6 +32,8 @@ export interface SendOptions {
   headers?: Record<string, string>
   /** How often it is tried at most. */
   attempts?: number
+  /** Milliseconds until an attempt is given up. */
+  timeoutMs?: number
 }
 
 /** Who asks: puts headers on each request, and may mend a 401. */
@@ -63,6 +65,8 @@ const WAIT_MAX_MS = 30_000
 
 export class Transport {
   readonly url: string
+  /** What has to be added to this phone's clock to have the server's, in milliseconds, as of the last answer; null: nobody said. */
+  offsetMs: number | null = null
   private readonly fetch: Fetch
 
   constructor(private readonly options: TransportOptions) {
@@ -96,20 +100,23 @@ export class Transport {
     for (let again = true; ; again = false) {
       throwIfCancelled(options.signal)
       const said = (await authorizer?.headers(method, `${this.url}${path}`, options.signal)) ?? {}
-      const done = await this.exchange(method, path, body, { ...said, ...options.headers }, options.signal)
+      const done = await this.exchange(method, path, body, { ...said, ...options.headers }, options)
       if (!(done instanceof SyncError) || done.status !== 401 || !again || !authorizer) return done
       if (!(await authorizer.renew(done.code, said, options.signal))) return done
     }
   }
 
-  private async exchange(method: string, path: string, body: string | undefined, said: Record<string, string>, signal?: AbortSignal): Promise<Outcome> {
+  private async exchange(method: string, path: string, body: string | undefined, said: Record<string, string>, options: SendOptions): Promise<Outcome> {
+    const { signal } = options
     const headers = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...said }
-    const limit = new Limit(this.options.timeoutMs ?? 60_000, signal)
+    const limit = new Limit(options.timeoutMs ?? this.options.timeoutMs ?? 60_000, signal)
     try {
       const got = await limit.race(this.fetch(`${this.url}${path}`, { method, headers, ...(body === undefined ? {} : { body }), signal: limit.signal }))
       const text = await limit.race(got.text())
       const header = (name: string): string | null => got.headers?.get(name) ?? null
-      if (got.status < 200 || got.status > 299) return syncError(got.status, text, waitMs(header('retry-after')))
+      const date = Date.parse(header('date') ?? '')
+      if (!Number.isNaN(date)) this.offsetMs = date - Date.now()
+      if (got.status < 200 || got.status > 299) return syncError(got.status, text, waitMs(header('retry-after'), date))
       return { status: got.status, header, value: got.status === NO_CONTENT ? null : JSON.parse(text) }
     } catch (error) {
       if (signal?.aborted) throw new Cancelled()
@@ -131,11 +138,11 @@ export class Transport {
 
 type Outcome = Answer | SyncError | NetworkError
 
-/** Read a Retry-After: seconds, or a date (RFC 9110, 10.2.3). A phone's clock may be wrong, so that a date is believed for an hour. */
-function waitMs(said: string | null): number | null {
+/** Read a Retry-After: seconds, or a date (RFC 9110, 10.2.3), which is compared with the server's `date`: a phone's clock may be wrong. */
+function waitMs(said: string | null, date: number): number | null {
   if (said === null) return null
   if (/^\d+$/.test(said)) return Number(said) * 1000
-  const ms = Date.parse(said) - Date.now()
+  const ms = Date.parse(said) - (Number.isNaN(date) ? Date.now() : date)
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), 3_600_000)
 }
 
@@ -157,6 +164,7 @@ class Limit {
     this.ended.catch(() => undefined) // nobody may be waiting
     this.timer = setTimeout(this.abort, ms)
     outer?.addEventListener('abort', this.abort)
+    if (outer?.aborted) this.abort() // while its headers were made
   }
 
   get signal(): AbortSignal {
@@ -187,6 +195,17 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       done()
     }, ms)
     signal?.addEventListener('abort', stop)
+  })
+}
+
+/** Wait for `work`, or throw Cancelled as soon as the signal says so; the work itself goes on. */
+export function heed<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise((done, fail) => {
+    const stop = (): void => fail(new Cancelled())
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop)
+    work.then(done, fail).finally(() => signal.removeEventListener('abort', stop))
   })
 }
 
