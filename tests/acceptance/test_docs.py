@@ -195,6 +195,8 @@ def test_every_other_block_can_be_read(document: str) -> None:
                 assert {name.lower() for name in set_by} <= Settings.model_fields.keys(), f"{document}:{block.line}"
             case "bash" | "sql" | "text" | "ts":
                 pass  # run, shown by a person, or checked by tsc
+            case "http":
+                assert document == "docs/A-DAY-OFFLINE.md", "tests/acceptance/test_a_day_offline.py plays these"
             case other:
                 pytest.fail(f"{document}:{block.line}: nothing checks {other!r} blocks")
 

@@ -56,9 +56,7 @@ async def test_the_example_of_the_readme_compiles(tmp_path: Path) -> None:
     sdk = await asyncio.to_thread(ready_sdk)
     blocks = re.findall(r"```ts\n(.*?)```", (sdk / "README.md").read_text(), re.DOTALL)
     imports, code = blocks[0].split("\n\n", 1)
-    (tmp_path / "readme.ts").write_text(
-        f"{imports}\ndeclare const session: {{ accessToken: string }}\nexport async function start() {{\n{code}}}\n"
-    )
+    (tmp_path / "readme.ts").write_text(f"{imports}\nexport async function start() {{\n{code}}}\n")
     (tmp_path / "node_modules").symlink_to(sdk / "node_modules")
     options = {"noEmit": True, "rootDir": "/", "paths": {"@cotton-sync/sdk": [str(sdk / "src" / "index.ts")]}}
     settings = {"extends": str(sdk / "tsconfig.json"), "compilerOptions": options, "include": ["readme.ts"]}
