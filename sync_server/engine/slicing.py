@@ -11,6 +11,7 @@ waits for a phone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -118,7 +119,7 @@ async def _cut(room: ParcelRoom, actor: Actor, answer: Delta | Spooled, how: Sli
         if parcel is None:
             return last.content
         sizes.append(await _put(parcel, last))
-        ledger = _ledger(parcel.name, sizes, how.end)
+        ledger = await asyncio.to_thread(_ledger, parcel.name, sizes, how.end)  # of thousands of small slices
         await room.finish(owner, parcel, ledger, how.since)
     finally:
         if parcel is not None:

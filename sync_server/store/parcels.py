@@ -206,8 +206,10 @@ def _digest(text: str) -> str:
 
 
 def _piece(file: int, size: int, place: int) -> Piece | None:
-    magic, made, seal, ledger, count = _TRAILER.unpack(os.pread(file, _TRAILER.size, size - _TRAILER.size))
-    assert magic == _MAGIC, "a file among the parcels is none"
+    trailer = os.pread(file, _TRAILER.size, max(size - _TRAILER.size, 0))
+    if not trailer.startswith(_MAGIC) or len(trailer) < _TRAILER.size:
+        return None  # of a disk that did not keep what it had said it kept
+    _, made, seal, ledger, count = _TRAILER.unpack(trailer)
     if not 0 <= place < count or time.time() - made > LONGEST_SECONDS:
         return None
     line = os.pread(file, _LINE.size, ledger + place * _LINE.size)

@@ -8,7 +8,7 @@ import json
 import os
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -19,8 +19,8 @@ import pytest
 
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Urgency
+from sync_server.engine import exchange, slicing
 from sync_server.engine import pull as pulls
-from sync_server.engine import slicing, urgency
 from sync_server.engine.pull import Delta, PullRequest
 from sync_server.engine.spooling import Spooled, pull
 from sync_server.store import spool
@@ -500,14 +500,13 @@ async def test_rights_that_change_while_the_answer_is_made_let_nothing_slip(
 ) -> None:
     grant = await stocked.grant("someone", "everything", branch_id="b1")
     phone = await phone_of(server, stocked, "someone")
-    in_order = urgency.in_order
 
-    async def take_first(*arguments: Any) -> AsyncIterator[Any]:
+    async def pull_and_take(*arguments: Any) -> Any:
+        answer = await pull(*arguments)
         await stocked.take(grant)
-        async for one in in_order(*arguments):
-            yield one
+        return answer
 
-    monkeypatch.setattr("sync_server.engine.slicing.in_order", take_first)
+    monkeypatch.setattr(exchange, "pull", pull_and_take)
 
     await phone.refused((await phone.begin())["more"]["token"])
 
@@ -535,6 +534,15 @@ async def test_slices_that_nobody_asked_for_in_time_are_gone(server: Server, pho
     assert server.app is not None
     server.app[keys.PARCELS].sweep()
     assert parcels(server) == []
+
+
+@pytest.mark.parametrize("left", [0, 10, 3000])
+async def test_slices_of_which_a_disk_lost_the_end_are_gone(server: Server, phone: Phone, left: int) -> None:
+    first = await phone.begin()
+    (path,) = parcels(server)
+    os.truncate(path, left)
+
+    await phone.refused(first["more"]["token"])
 
 
 async def test_slices_are_not_kept_for_ever_for_who_goes_on_asking(
