@@ -56,7 +56,7 @@ export interface SafeToLogout {
 const OWNER = 'cotton.owner'
 const LAST = 'cotton.last_synced_at'
 const COUNT_AFTER_MS = 100
-const SLICE_BYTES = 0
+const SLICE_BYTES = 512 * 1024
 
 export class CottonSync {
   readonly session: Session
