@@ -323,12 +323,14 @@ async def test_what_others_change_between_the_halves_is_told(
         ({"last_pulled_at": "5"}, "wrong_type", "/last_pulled_at"),
         ({"sent_at": 1.5}, "bad_parameter", "/sent_at"),
         ({"changed": {}}, "unknown_member", "/changed"),
+        ({"changes": {"lots": {}}}, "unknown_table", "/changes/lots"),
+        ({"changes": {"trades": {"updated": [{"id": "t", "x": 1}]}}}, "unknown_column", "/changes/trades/updated/0/x"),
     ],
 )
 async def test_wrong_member_is_pointed_at(
     agents: tuple[Field, Field], said: dict[str, Any], code: str, where: str
 ) -> None:
-    answer = await agents[0].ask(None, **said)
+    answer = await agents[0].ask(said.pop("changes", None), **said)
 
     assert answer.status in (400, 422)
     assert (answer.json["code"], answer.json["pointer"]) == (code, where)

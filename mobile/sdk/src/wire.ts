@@ -64,8 +64,8 @@ function hex(words: ArrayLike<number>): string {
   return Array.from(words, (word) => (word >>> 0).toString(16).padStart(8, '0')).join('')
 }
 
-/** Where the server points at a record of a push: `/changes/trades/created/3`, or without the first part. */
-const POINTER = /^(?:\/changes)?\/([a-z_]+)\/(created|updated|deleted)\/(\d+)(?:\/|$)/
+/** Where the server points at a record of an exchange. */
+const POINTER = /^\/changes\/([a-z_]+)\/(created|updated|deleted)\/(\d+)(?:\/|$)/
 
 /** Name the record of `changes` that a problem's pointer is at; null: it points at none. */
 export function pointedAt(pointer: unknown, changes: Changes): { table: string; id: string } | null {

@@ -21,7 +21,7 @@ describe('the name of a push', () => {
 describe('a pointer', () => {
   it('names the record that the server could not read', () => {
     assert.deepEqual(pointedAt('/changes/trades/updated/1/bales', changes), { table: 'trades', id: 'c' })
-    assert.deepEqual(pointedAt('/trades/deleted/0', changes), { table: 'trades', id: 'd' })
+    assert.deepEqual(pointedAt('/changes/trades/deleted/0', changes), { table: 'trades', id: 'd' })
   })
 
   it('may be at something else', () => {
