@@ -104,12 +104,12 @@ async def state_behind(connection: Connection, org_id: str, session_id: str) -> 
     return state
 
 
-async def was_held_by(connection: Connection, org_id: str, device_id: str, user_id: str, cursor: int) -> bool:
-    """Say whether the installation was the user's when its cursor was given."""
+async def was_held_by(connection: Connection, org_id: str, device_id: str, user_id: str, cursor: int | None) -> bool:
+    """Say whether the installation was the user's when its cursor was given; without one, whether it ever was."""
     return bool(
         await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM device_past WHERE org_id = $1 AND device_id = $2 AND until > $4"
-            " AND since <= $4 AND user_id = $3)",
+            "SELECT EXISTS (SELECT FROM device_past WHERE org_id = $1 AND device_id = $2 AND user_id = $3"
+            " AND ($4::bigint IS NULL OR (since <= $4 AND $4 < until)))",
             *(org_id, device_id, user_id, cursor),
         )
     )

@@ -80,6 +80,15 @@ async def admitted(connection: Connection, org_id: str, session_ids: Collection[
     return {row["id"]: row["wiping"] for row in rows}
 
 
+async def last_session_on(connection: Connection, org_id: str, device_id: str, user_id: str) -> str | None:
+    """Give the last session of a user on a device, ended or not; None: none is known any more. Cost: one look-up."""
+    found: str | None = await connection.fetchval(
+        "SELECT id FROM session WHERE org_id = $1 AND device_id = $2 AND user_id = $3 ORDER BY created_at DESC, id LIMIT 1",
+        *(org_id, device_id, user_id),
+    )
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A live session, as its user or an administrator is shown it."""

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from sync_server.engine.devices import DeviceWiping, check_cursor
 from sync_server.engine.exchange import Exchanged, exchange, name_of
+from sync_server.engine.foreign import NeverHere, hand_in
 from sync_server.engine.pull import Delta, PullRequest
 from sync_server.engine.push import PushIdReused, PushRequest
 from sync_server.web import keys
@@ -40,6 +41,12 @@ async def post_exchange(request: web.Request) -> web.StreamResponse:
     if asks_for_more(parsed):
         return await next_slice(request, parsed)
     wanted = exchanging.read_exchange(parsed, records_max=settings.push_records_max)
+    if wanted.author not in (None, request[keys.ACTOR].user_id):
+        return await _hand_in(request, wanted, arrived)
+    return await _own(request, wanted, parsed, arrived)
+
+
+async def _own(request: web.Request, wanted: ExchangeParameters, parsed: Any, arrived: float) -> web.StreamResponse:
     notice(request, wanted.asked.cursor, wanted.asked.schema_version)
     if request[keys.ACTOR].wiping:
         return await _wiped(request, wanted, parsed)
@@ -66,6 +73,23 @@ async def _exchange(request: web.Request, wanted: ExchangeParameters, arrived: f
     if first is not None:
         return await send_json(request, first)
     return await _answer(request, done)
+
+
+async def _hand_in(request: web.Request, wanted: ExchangeParameters, arrived: float) -> web.StreamResponse:
+    """Answer with verdicts alone: the changes wait for their author."""
+    app, actor, pushed = request.app, request[keys.ACTOR], _pushed(request, wanted, arrived)
+    with refused(request):
+        try:
+            told = (
+                await hand_in(app[keys.DATABASE], app[keys.STANDINGS], actor, wanted.author or "", pushed)
+                if pushed
+                else []
+            )
+        except NeverHere:
+            raise Problem("author_never_here", pointer="/author") from None
+        except PushIdReused:
+            raise Problem("push_id_reused", pointer="/push_id") from None
+    return await send_json(request, exchanging.only_verdicts(told))
 
 
 def _pushed(request: web.Request, wanted: ExchangeParameters, arrived: float) -> PushRequest | None:

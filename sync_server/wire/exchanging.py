@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from conflict.mutation import Mutation
+from erp_core.values import SAFE_ID
 from sync_server.wire.changes import read_changes
 from sync_server.wire.problems import Problem, pointer, shown
 from sync_server.wire.pulling import PullParameters, read_pull
@@ -23,14 +24,17 @@ from sync_server.wire.slicing import read_budget
 
 PUSH_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _MEMBERS: Final = frozenset(
-    {"push_id", "last_pulled_at", "schema_version", "migration", "changes", "sent_at", "budget_bytes"}
+    {"push_id", "last_pulled_at", "schema_version", "migration", "changes", "sent_at", "budget_bytes", "author"}
 )
 _LATEST_MS: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeParameters:
-    """An exchange as asked. `sent_at`: the device's clock in milliseconds since 1970; `budget`: bytes of a slice."""
+    """An exchange as asked. `sent_at`: the device's clock in milliseconds since 1970; `budget`: bytes of a slice.
+
+    `author`: whose changes these are; None: the session's user's.
+    """
 
     push_id: str
     asked: PullParameters
@@ -38,6 +42,7 @@ class ExchangeParameters:
     holds_issues: bool
     sent_at: int | None = None
     budget: int | None = None
+    author: str | None = None
 
 
 class Verdict(Protocol):
@@ -72,7 +77,10 @@ def read_exchange(body: Any, *, records_max: int) -> ExchangeParameters:
             known = ", ".join(sorted(_MEMBERS))
             raise Problem("unknown_member", f"{shown(name)} is none of {known}.", pointer=pointer(name))
     changes = body.get("changes") or {}
-    mutations = read_changes(changes, records_max=records_max)
+    try:
+        mutations = read_changes(changes, records_max=records_max)
+    except Problem as problem:
+        raise problem.under("changes") from None
     push_id = body.get("push_id")
     if not isinstance(push_id, str) or not PUSH_ID.fullmatch(push_id):
         sentence = "push_id must name this push on this device: 1 to 64 letters, digits, '_', '.' or '-'."
@@ -84,7 +92,15 @@ def read_exchange(body: Any, *, records_max: int) -> ExchangeParameters:
         "sync_issues" in changes or not mutations,
         _whole(body, "sent_at", 0, _LATEST_MS),
         read_budget(body),
+        _author(body),
     )
+
+
+def _author(body: Mapping[str, Any]) -> str | None:
+    author = body.get("author")
+    if author is not None and (not isinstance(author, str) or not SAFE_ID.fullmatch(author)):
+        raise Problem("unsafe_id", "author must be the id of a user.", pointer="/author")
+    return author
 
 
 def _asked(body: Mapping[str, Any]) -> PullParameters:
@@ -121,6 +137,11 @@ def _verdict(one: Verdict) -> dict[str, Any]:
     lists = {"fields": list(one.fields), "outcomes": list(one.outcomes)}
     told = {name: value for name, value in (also | lists).items() if value}
     return {"table": one.table, "id": one.id, "verdict": one.verdict, **told}
+
+
+def only_verdicts(told: Iterable[Verdict]) -> bytes:
+    """Write an answer that is nothing but verdicts: to who handed in another's changes."""
+    return b'{"verdicts":' + write_verdicts(told) + b"}"
 
 
 def with_verdicts(answer: bytes, verdicts: bytes) -> bytes:

@@ -65,6 +65,7 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "unknown_reference": Code(422, "A record names another that does not exist", "Send the named record before it or with it."),
     "id_taken": Code(409, "There is or was a record with this id", "Make another id, or leave it to the server."),
     "changed_meanwhile": Code(412, "Others changed it meanwhile", "Read the record again and decide anew."),
+    "author_never_here": Code(403, "The author was not on this device", "Only who was logged in here left changes here."),
     "issue_closed": Code(409, "The issue is settled already", "Somebody settled it before; look at its record again."),
     # --- The cursor and the schema of a phone ---
     "bad_cursor": Code(400, "The cursor is not one of ours", "Send the timestamp of the last pull, or null to begin anew."),
@@ -149,6 +150,12 @@ class Problem(Exception):
         self.detail = detail or fixed.sentence
         self.pointer = pointer if pointer is None else _UNPRINTABLE.sub("\ufffd", pointer[:POINTER_MAX])
         self.extra: Mapping[str, Any] = extra
+
+    def under(self, *steps: str | int) -> Problem:
+        """Point from further up: what was read is a part of the body, which `steps` lead to."""
+        if self.pointer is not None:
+            self.pointer = (pointer(*steps) + self.pointer)[:POINTER_MAX]
+        return self
 
     def document(self, correlation_id: str) -> dict[str, Any]:
         """Make the application/problem+json document (RFC 9457) of this problem for the request `correlation_id`."""
