@@ -143,17 +143,24 @@ class States:
     `also_begins`: further states in which a row may be created (a lorry already loaded when first written down).
     `needs`: state -> the permission codes of which a person needs one to bring a row there (approve a partner).
     `breaks`: states that end a life before its time; where one side broke off and the other went on, a person decides.
+    `settled`: states in which nothing is left to do, though something may follow (a completed trade may be disputed).
     """
 
     field: str
     moves: Mapping[str, tuple[str, ...]]
     also_begins: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
     needs: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def words(self) -> tuple[str, ...]:
         return tuple(self.moves)
+
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        """The states of a row on which somebody has still to work."""
+        return tuple(w for w, after in self.moves.items() if after and w not in (*self.breaks, *self.settled))
 
     @property
     def begins(self) -> tuple[str, ...]:

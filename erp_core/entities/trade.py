@@ -59,6 +59,7 @@ STATES = States(
         "cancelled": (),
     },
     breaks=("cancelled",),
+    settled=("completed",),
     also_begins=("confirmed",),  # agreed and confirmed before the phone saw a signal
     # Whoever may not bind the house may not call off what binds it either; one's own draft can be deleted.
     needs={"confirmed": ("trade.approve",), "cancelled": ("trade.approve",)},

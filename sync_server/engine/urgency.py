@@ -112,8 +112,7 @@ class _Own:
         states = entity.states
         if states is None or entity.urgency not in (Urgency.WORK, Urgency.PARTNERS):
             return None
-        left = [word for word, following in states.moves.items() if following and word not in states.breaks]
-        return cls(_says((*_OF_ITS_MAKER, *entity.whose), [user_id]), _says([states.field], left))
+        return cls(_says((*_OF_ITS_MAKER, *entity.whose), [user_id]), _says([states.field], states.at_work))
 
     def has(self, element: bytes) -> bool:
         return self.whose.search(element) is not None and self.open.search(element) is not None

@@ -153,8 +153,9 @@ async def stock(house: House, count: int, prefix: str = "p") -> None:
     """Insert partners, lots, trades and issues by plain SQL; names have what is awkward in JSON and in CSV."""
     awkward = """E'line\\nbreak, "quoted" \\\\ back {"created_by":"agent1","state":"draft"} \\t ક 🚚'"""
     await house.run(f"""
-      INSERT INTO business_partners (org_id, id, branch_id, legal_name, kind, remarks)
-        SELECT '{house.org_id}', '{prefix}' || n, 'b1', 'Partner ' || n, '{{buyer,seller}}', repeat({awkward}, n % 5)
+      INSERT INTO business_partners (org_id, id, branch_id, legal_name, kind, remarks, assigned_agent_id)
+        SELECT '{house.org_id}', '{prefix}' || n, 'b1', 'Partner ' || n, '{{buyer,seller}}', repeat({awkward}, n % 5),
+          CASE n % 4 WHEN 0 THEN 'agent1' WHEN 1 THEN 'agent2' END
         FROM generate_series(1, {count}) n;
       INSERT INTO availabilities (org_id, id, branch_id, seller_id, commodity_id, crop_year, bales_offered,
           asking_price_per_candy, state)
@@ -388,23 +389,32 @@ async def test_inbox_comes_first_then_own_open_work_and_reference_data_last(
     server: Server, stocked: House, syncing: Phone
 ) -> None:
     await stocked.run("""
-      UPDATE business_partners SET assigned_agent_id = 'agent1', state = 'approved' WHERE id = 'p30';
-      UPDATE business_partners SET assigned_agent_id = 'agent2' WHERE id = 'p31';
-      INSERT INTO quality_inspections (org_id, id, availability_id, inspector_id) VALUES
-        ('org_a', 'mine', 'pl30', 'agent1'), ('org_a', 'theirs', 'pl30', 'agent2');
+      INSERT INTO quality_inspections (org_id, id, availability_id, inspector_id, state) VALUES
+        ('org_a', 'mine', 'pl30', 'agent1', 'draft'), ('org_a', 'done', 'pl30', 'agent1', 'accepted'),
+        ('org_a', 'theirs', 'pl30', 'agent2', 'draft');
+      INSERT INTO trades (org_id, id, branch_id, buyer_id, seller_id, commodity_id, bales, price_per_candy, trade_date,
+          state, created_by)
+        SELECT 'org_a', state, 'b1', 'p1', 'p2', 'lint', 50, 62000, '2026-11-20', state, 'agent1'
+        FROM unnest('{confirmed,completed,cancelled}'::text[]) state;
       INSERT INTO units (org_id, id, code, name, dimension, factor_to_base) VALUES
         ('org_a', 'qtl', 'qtl', 'Quintal', 'mass', 100);
     """)
+    assigned = await stocked.fetch("SELECT id FROM business_partners WHERE assigned_agent_id = 'agent1'")
+    own = {("business_partners", row["id"]) for row in assigned} | {
+        ("quality_inspections", "mine"),
+        ("trades", "confirmed"),
+    }
 
-    slices = await syncing.all()
-    order = order_of(slices)
+    order = order_of(await syncing.all())
 
     inbox = [BY_TABLE[table].urgency for table, _ in order].count(Urgency.INBOX)
     assert inbox
     assert {table for table, _ in order[:inbox]} == {"sync_issues"}
-    own = [("quality_inspections", "mine"), ("business_partners", "p30")]
-    assert order[inbox : inbox + 2] == own
-    rest = [BY_TABLE[table].urgency for table, _ in order[inbox + 2 :]]
+    mine = [key in own for key in order[inbox:]]
+    assert sum(mine) >= 5
+    assert mine == sorted(mine, reverse=True)
+    assert order[inbox : inbox + 2] == [("trades", "confirmed"), ("quality_inspections", "mine")]
+    rest = [BY_TABLE[table].urgency for table, _ in order[inbox + sum(mine) :]]
     assert rest == sorted(rest)
     assert rest[-1] is Urgency.REFERENCE
 
