@@ -23,7 +23,7 @@ export interface Signer {
 export interface Subtle<Key> {
   generateKey(algorithm: typeof P256, extractable: boolean, usages: ['sign', 'verify']): Promise<KeyPair<Key>>
   exportKey(format: 'jwk', key: Key): Promise<object>
-  sign(algorithm: typeof SHA256, key: Key, data: Uint8Array): Promise<ArrayBuffer>
+  sign(algorithm: typeof SHA256, key: Key, data: ArrayBuffer): Promise<ArrayBuffer>
 }
 export interface KeyPair<Key> {
   publicKey: Key
@@ -61,7 +61,7 @@ export function subtleSigner<Key>(subtle: Subtle<Key>, box: KeyBox<Key>): Signer
       const { kty, crv, x, y } = (await subtle.exportKey('jwk', (await key()).publicKey)) as Record<string, unknown>
       return { kty, crv, x, y }
     },
-    sign: async (text) => new Uint8Array(await subtle.sign(SHA256, (await key()).privateKey, ascii(text))),
+    sign: async (text) => new Uint8Array(await subtle.sign(SHA256, (await key()).privateKey, ascii(text).buffer as ArrayBuffer)),
   }
 }
 

@@ -56,6 +56,8 @@ export class Session implements Authorizer {
   private readonly lock: Lock
   private readonly kept: Kept
   private readonly endings = new Set<(code: string) => void>()
+  /** The last session whose end was told. */
+  private told = ''
   /** Whose tokens a request was sent with. */
   private readonly spoke = new WeakMap<Record<string, string>, Tokens>()
 
@@ -169,7 +171,7 @@ export class Session implements Authorizer {
       await this.kept.keep(following)
       return following
     } catch (error) {
-      if (error instanceof SyncError && ENDED.has(error.code)) await this.end(error.code)
+      if (error instanceof SyncError && ENDED.has(error.code)) await this.end(tokens, error.code)
       throw error
     }
   }
@@ -194,12 +196,13 @@ export class Session implements Authorizer {
   /** The session of `tokens` is over. If there is another of the same person by now, that one goes on; else LoginNeeded. */
   private async ended(tokens: Tokens, code: string): Promise<void> {
     const now = await this.successorOf(tokens)
-    if (now === null || now.sessionId === tokens.sessionId) await this.end(code)
+    if (now === null || now.sessionId === tokens.sessionId) await this.end(tokens, code)
   }
 
-  private async end(code: string): Promise<never> {
+  private async end({ sessionId }: Tokens, code: string): Promise<never> {
     await this.kept.keep(null)
-    for (const heard of this.endings) heard(code)
+    if (this.told !== sessionId) for (const heard of this.endings) heard(code)
+    this.told = sessionId
     throw new LoginNeeded(code)
   }
 
