@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple, TypeAlias
 
+from conflict.laws import Law, laws
 from conflict.prose import join
 
 Record: TypeAlias = Mapping[str, Any]
@@ -75,11 +76,12 @@ NEEDS_REVIEW: Final = "needs_review"
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What all policies have. `name` is the word of the exported JSON; `frozen`: asked about one-sided changes, too; `adds`:
-    two equal changes are two, and not one."""
+    two equal changes are two, and not one; `LAWS`: what holds of it, and nothing else does."""
 
     name: ClassVar[str]
     frozen: ClassVar[bool] = False
     adds: ClassVar[bool] = False
+    LAWS: ClassVar[frozenset[Law]] = frozenset()
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
         """Decide a column of which `theirs` differs from `base`, and from `ours` unless the policy `adds`."""
@@ -99,6 +101,7 @@ class Theirs(Policy):
     """
 
     name = "theirs"
+    LAWS = laws("agrees, base free, invents nothing, never parks, one sided, repeats, row free, time free")
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
         return Decision(theirs)
@@ -113,6 +116,7 @@ class Ours(Policy):
     """
 
     name = "ours"
+    LAWS = laws("agrees, any order, base free, invents nothing, never back, never parks, repeats, row free, time free")
     frozen = True
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
@@ -128,6 +132,7 @@ class Newest(Policy):
     """
 
     name = "newest"
+    LAWS = laws("agrees, any order, base free, commutes, invents nothing, never parks, one sided, repeats, row free")
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
         return Decision(ours if sides.our_stamp > sides.their_stamp else theirs)
@@ -150,6 +155,7 @@ class Tally(Policy):
     """
 
     name = "tally"
+    LAWS = laws("any order, commutes, one sided, time free")
     adds = True
     least: Any = None
     most: Any = None
@@ -176,6 +182,7 @@ class Bag(Policy):
     """
 
     name = "bag"
+    LAWS = laws("agrees, any order, commutes, never parks, one sided, repeats, row free, time free")
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
         was = frozenset() if base is UNKNOWN else frozenset(base or ())
@@ -192,6 +199,7 @@ class Highest(Policy):
     """
 
     name = "highest"
+    LAWS = frozenset(Law)
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
         if ours is None or theirs is None:
@@ -208,6 +216,7 @@ class Lowest(Policy):
     """
 
     name = "lowest"
+    LAWS = frozenset(Law)
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
         if ours is None or theirs is None:
@@ -226,6 +235,7 @@ class Prose(Policy):
     """
 
     name = "prose"
+    LAWS = laws("agrees, commutes, one sided, row free, time free")
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
         if base is UNKNOWN:
@@ -250,6 +260,7 @@ class Guarded(Policy):
     """
 
     name = "guarded"
+    LAWS = laws("agrees, any order, commutes, invents nothing, never back, one sided, repeats, row free, time free")
     moves: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     breaks: tuple[str, ...] = ()
 
@@ -292,6 +303,7 @@ class Once(Policy):
     """
 
     name = "once"
+    LAWS = laws("agrees, any order, base free, invents nothing, never back, repeats, row free, time free")
     frozen = True
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:
@@ -329,6 +341,7 @@ class Locked(Policy):
     """
 
     name = "locked"
+    LAWS = laws("agrees, base free, invents nothing, repeats, time free")
     frozen = True
     when: Condition = Condition("", ())
 
@@ -348,6 +361,7 @@ class Reviewed(Policy):
     """
 
     name = "reviewed"
+    LAWS = laws("agrees, any order, base free, commutes, invents nothing, never back, repeats, row free, time free")
     frozen = True
 
     def decide(self, base: Any, ours: Any, theirs: Any, sides: Sides) -> Decision:

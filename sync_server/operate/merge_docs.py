@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from conflict.explain import explain_record, suggest
+from conflict.laws import Law
 from conflict.policies import ALL, UNKNOWN, Condition, Guarded, Locked, Policy, Tally
 from conflict.words import CATALOGUES
 from erp_core.catalogue import ENTITIES
@@ -67,6 +68,12 @@ _ASKED_OF_CLASHES: Final = "It is asked if both sides changed the field."
 
 def _policies() -> Iterator[str]:
     yield "## Policies\n"
+    yield "A policy's laws are what may be relied on when both sides changed a field; one that it does not list can be broken."
+    yield "`tests/properties/test_policy_laws.py` tries to break the former and breaks each of the latter.\n"
+    yield from _table(("law", "what it says"))
+    for law in Law:
+        yield _line(str(law), law.value)
+    yield ""
     yield "In the examples, others changed the record on the server meanwhile, and you made the change that arrives now.\n"
     for policy in ALL:
         yield f"### `{policy.name}`\n"
@@ -83,9 +90,10 @@ def what_it_does(policy: type[Policy]) -> str:
 
 
 def _laws(policy: type[Policy]) -> Iterator[str]:
-    laws = sorted(map(str, getattr(policy, "LAWS", ())))
-    if laws:
-        yield f"Its laws, which `tests/properties/test_policy_laws.py` tries to break: {', '.join(laws)}."
+    yield ""
+    lacking = [str(law) for law in Law if law not in policy.LAWS]
+    yield f"Its laws: {', '.join(str(law) for law in Law if law in policy.LAWS)}."
+    yield f"Not: {', '.join(lacking)}." if lacking else "It has them all."
 
 
 def _examples(examples: Sequence[Example]) -> Iterator[str]:
