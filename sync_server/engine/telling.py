@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from conflict.mutation import Key
-from erp_core.values import Plain, Row
+from erp_core.values import Plain
 from sync_server.engine.draft import NEWEST_FIELDS, Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
 from sync_server.engine.inbox import issue_id, outcomes_of, plain_outcome
@@ -57,7 +57,7 @@ def _told(draft: Draft, state: log.State | None, languages: Mapping[str, str]) -
         said = (issue_id(draft), first.code, why(draft, languages), named)
         return Told(table, id, draft.verdict.value, None, {}, *said, outcomes)
     position = None if state is None or not draft.writes else state.position
-    set_ = {} if state is None or state.row is None else _otherwise(draft, state)
+    set_ = {} if state is None else _otherwise(draft, state)
     # An edit that lost to others' in every field was merged, too: it was heard, and changed nothing.
     lost = draft.verdict is Verdict.DUPLICATE and bool(outcomes)
     verdict = Verdict.MERGED if lost else draft.verdict
@@ -65,22 +65,12 @@ def _told(draft: Draft, state: log.State | None, languages: Mapping[str, str]) -
 
 
 def _otherwise(draft: Draft, state: log.State) -> dict[str, Plain]:
-    """Name what the server has otherwise than it was sent, as the author sees it."""
-    assert state.row is not None
+    """Name what the server has otherwise than it was sent, as a pull would bring it to the author."""
     hidden = hidden_fields(draft.entity, draft.origin.entitled.mask(draft.entity, state.scopes))
-    plain = plain_row(draft, state.row, hidden)
+    plain = {name: value for name, value in state.plain().items() if name != "id" and name not in hidden}
     sent = draft.mutation.values
     # WatermelonDB stores '' where a column is not optional; nothing in the trade means '' and not "empty".
     return {n: value for n, value in plain.items() if n not in sent or (sent[n] != value and (value or sent[n] != ""))}
-
-
-def plain_row(draft: Draft, row: Row, hidden: frozenset[str]) -> dict[str, Plain]:
-    """Give a row in its plain form, without what is hidden."""
-    return {
-        f.name: None if row[f.name] is None else f.type.plain(row[f.name])
-        for f in draft.entity.all_fields
-        if f.name not in hidden
-    }
 
 
 # --- What is kept -----------------------------------------------------------------------------------------------------

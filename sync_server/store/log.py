@@ -26,13 +26,21 @@ Key: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A record as the feed holds it: its newest position, who created it and when, its row (None: deleted), its labels."""
+    """A record as the feed holds it: its newest position, who created it and when, its row (None: deleted), its labels.
+
+    `payload`: the row's JSON, as phones get it.
+    """
 
     position: int
     created_position: int
     author: str | None
     row: Row | None
     scopes: Sequence[str] = ()
+    payload: str | None = None
+
+    def plain(self) -> Mapping[str, Plain]:
+        """Give the record as a pull brings it, to the letter of each document in it; {} if it is deleted."""
+        return {} if self.payload is None else orjson.loads(self.payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ async def read_states(connection: Connection, org_id: str, keys: Collection[Key]
 def _state(row: Mapping[str, Any]) -> State:
     payload = row["payload"]
     held = None if payload is None else read_payload(BY_TABLE[row["entity"]], payload)
-    return State(row["position"], row["created_position"], row["author"], held, row["scopes"])
+    return State(row["position"], row["created_position"], row["author"], held, row["scopes"], payload)
 
 
 async def read_positions(connection: Connection, org_id: str, keys: Collection[Key]) -> dict[Key, int]:
