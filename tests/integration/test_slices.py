@@ -25,7 +25,7 @@ from sync_server.engine.pull import Delta, PullRequest
 from sync_server.engine.spooling import Spooled, pull
 from sync_server.store import spool
 from sync_server.store.database import Database
-from sync_server.store.parcels import KEPT_OF_OWNER, ParcelRoom
+from sync_server.store.parcels import KEPT_OF_OWNER, Parcel, ParcelRoom
 from sync_server.web import keys
 from sync_server.wire.slicing import Cutter, Slice, write_more
 from tests.conftest import MakeServerProcess
@@ -466,7 +466,8 @@ async def test_same_push_again_has_one_effect_and_its_own_slices(phone: Phone, s
 
 
 async def test_nobody_else_learns_anything_of_a_token(server: Server, phone: Phone, stocked: House) -> None:
-    token = (await phone.begin())["more"]["token"]
+    slices = await phone.all()
+    token = slices[0]["more"]["token"]
     other = await House.settle(stocked.database, stocked.room._folder, "org_b")
     strangers = [
         await phone_of(server, stocked, "agent2"),
@@ -479,7 +480,16 @@ async def test_nobody_else_learns_anything_of_a_token(server: Server, phone: Pho
     for stranger in strangers:
         assert await stranger.refused(token) == made_up
     name, _, place = token.partition(".")
-    for wrong in (f"{name}.99999", f"{name}.0", name, f"../{name}.1", f"{name}.{place}\n", "", f"{name}.-1"):
+    for wrong in (
+        f"{name}.{len(slices)}",
+        f"{name}.99999",
+        f"{name}.0",
+        name,
+        f"../{name}.1",
+        f"{name}.{place}\n",
+        "",
+        f"{name}.-1",
+    ):
         assert await phone.refused(wrong) == made_up
     assert await phone.more(token), "and the owner still has it"
 
@@ -585,6 +595,25 @@ async def test_answer_for_which_there_is_no_room_comes_whole(
         assert answer.keys() == {"verdicts", "changes", "timestamp"}
         assert added_up([answer]) == added_up([await phone.whole()])
         assert parcels(small) == []
+
+
+async def test_answer_comes_whole_while_the_disk_is_full(
+    server: Server, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, full = ParcelRoom.begin, os.open("/dev/full", os.O_WRONLY)
+
+    async def begin_on_a_full_disk(room: ParcelRoom, owner: str) -> Parcel:
+        parcel = await begin(room, owner)
+        os.dup2(full, parcel._file)
+        return parcel
+
+    monkeypatch.setattr(ParcelRoom, "begin", begin_on_a_full_disk)
+    answer = await phone.begin()
+    os.close(full)
+
+    assert "more" not in answer
+    assert added_up([answer]) == added_up([await phone.whole()])
+    assert parcels(server) == []
 
 
 async def test_answer_whose_copy_failed_is_to_be_asked_for_again(
