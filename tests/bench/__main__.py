@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import pulls, pushes, scopes
+from tests.bench import merges, pulls, pushes, scopes
 from tests.bench.measure import Figure, table, write
 from tests.bench.world import QUICK, Sizes, World, world
 
@@ -28,6 +28,7 @@ JOBS: dict[str, Callable[[World], AsyncIterator[Figure]]] = {
     "grant": scopes.scope_given,
     "large-push": pushes.large_pushes,
     "small-pushes": pushes.small_pushes,
+    "merges": merges.merges,
 }
 
 
