@@ -307,3 +307,22 @@ async def test_issue_that_was_settled_holds_nothing_of_before(house: House) -> N
     (issue,) = await house.issues()
     assert (issue["id"], issue["state"]) == (id, "open")
     assert json.loads(issue["payload"])["phone"] in (None, "")
+
+
+# --- To the letter ----------------------------------------------------------------------------------------------------
+
+
+async def test_phone_that_settled_an_issue_holds_it_as_a_pull_would_send_it(server: Server, house: House) -> None:
+    """A document has many spellings; a phone that is told another one than the next pull sends seems to have drifted."""
+    field = Field(await at_desk(server, house, "agent1"))
+    await field.exchange()
+    await field.exchange(updated("business_partners", "p", **BAD))
+    held = field.record("sync_issues", field.verdict("p")["issue"])
+
+    settled = {**held, "state": "discarded", "_status": "updated", "_changed": "state"}
+    await field.exchange({"sync_issues": {"updated": [settled]}})
+
+    told = {**held, "state": "discarded", **field.verdict(held["id"])["set"]}
+    fresh = Field(field.clerk)
+    await fresh.exchange()
+    assert told == fresh.record("sync_issues", held["id"])
