@@ -18,7 +18,7 @@ from erp_core.catalogue import BY_NAME
 from erp_core.language import Field, Violation, World
 from erp_core.scopes import labels_of
 from erp_core.values import Row
-from sync_server.engine.draft import Draft
+from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import mask_of
 
 OUT_OF_SCOPE = "out_of_scope"
@@ -113,10 +113,14 @@ def _of_fields(draft: Draft, codes: frozenset[str]) -> Iterator[Violation]:
 
 
 def _of_states(draft: Draft, codes: frozenset[str]) -> Iterator[Violation]:
+    """Of a step that waits for a person, what was taken counts: others may have gone where no way leads on from."""
     assert draft.after is not None
+    start = draft.base if draft.verdict is Verdict.PARKED and draft.base is not None else draft.before
     for name, machine in draft.entity.machines.items():
         goal = draft.after[name]
-        asked = () if goal is None else machine.asks(None if draft.before is None else draft.before[name], goal)
+        if goal is None or (draft.before is not None and draft.before[name] == goal):
+            continue
+        asked = machine.asks(None if start is None else start[name], goal)
         if not all(admits(one, codes) for one in asked):
             sentence = f"Your role does not allow you to bring a {draft.entity.title.lower()} to {goal}."
             yield Violation(NOT_ALLOWED, sentence, (name,))
