@@ -8,7 +8,7 @@ from tests.acceptance.test_watermelondb import let_agents_do_everything, run_nod
 from tests.harness.servers import Server
 
 
-@pytest.mark.parametrize("what", ["cotton", "kill", "network", "slices", "hands"])
+@pytest.mark.parametrize("what", ["cotton", "kill", "network", "slices", "hands", "upgrade"])
 async def test_the_sdk_keeps_its_promises(what: str, demo_url: str, demo_server: Server, seed: int) -> None:
     await let_agents_do_everything(demo_url)
     await run_node(f"dist/test/server/{what}.test.js", COTTON_TEST_URL=demo_server.url, COTTON_TEST_SEED=str(seed))

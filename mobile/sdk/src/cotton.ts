@@ -30,6 +30,7 @@ import { lock as defaultLock } from './lock'
 import { CursorMoved } from './receive'
 import { Session } from './session'
 import type { SessionOptions } from './session'
+import { Speaker } from './speaker'
 import { Status } from './status'
 import type { SyncStatus, Unsubscribe } from './status'
 import { stockSync } from './stock'
@@ -62,6 +63,7 @@ export class CottonSync {
   readonly session: Session
   readonly inbox: Inbox
   private readonly database: Database
+  private readonly speaker: Speaker
   private readonly transport: Transport
   private readonly exchange: Exchange
   private readonly journal: SyncLog
@@ -79,7 +81,8 @@ export class CottonSync {
     const device = { schema_version: database.schema.version, ...config.device }
     this.database = database
     this.session = new Session({ ...config, store, device })
-    this.transport = new Transport({ ...config, authorizer: this.session })
+    this.speaker = new Speaker(this.session)
+    this.transport = new Transport({ ...config, authorizer: this.speaker })
     const options = { migrationsEnabledAtVersion: 1, sliceBytes: SLICE_BYTES, ...config }
     this.exchange = new Exchange(database, this.transport, new PushCounter(store), options)
     this.inbox = new Inbox(database)
@@ -200,6 +203,7 @@ export class CottonSync {
   private async own(signal: AbortSignal): Promise<void> {
     const identity = await this.session.identity()
     if (identity === null) throw new LoginNeeded('not_logged_in')
+    this.speaker.person = identity
     const { adapter } = this.database
     const me = `${identity.orgId}/${identity.userId}`
     const owner = await adapter.getLocal(OWNER)

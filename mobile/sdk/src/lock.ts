@@ -9,7 +9,7 @@
  * called off while it waited, lets the next go on (test/unit/lock.test.ts).
  */
 import { Cancelled } from './errors'
-import { heed, throwIfCancelled } from './transport'
+import { heed } from './transport'
 
 export interface Lock {
   /** Do `work` when it is its turn. The signal ends the waiting, with Cancelled; work that has begun heeds it by itself. */
@@ -34,7 +34,6 @@ export class Turns implements Lock {
     this.last.set(name, turn)
     try {
       await heed(before, signal)
-      throwIfCancelled(signal)
       return await work()
     } finally {
       end()

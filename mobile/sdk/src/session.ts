@@ -140,6 +140,11 @@ export class Session implements Authorizer {
     return true
   }
 
+  /** Whose the headers are that `headers` gave. */
+  personOf(said: Record<string, string>): Identity | undefined {
+    return this.spoke.get(said)
+  }
+
   private about({ deviceId }: Tokens): Record<string, string> {
     const version = this.options.device?.app_version
     return { 'cotton-device': deviceId, ...(version === undefined ? {} : { 'cotton-app-version': version }) }

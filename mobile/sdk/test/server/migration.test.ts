@@ -5,56 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 
-import { appSchema, tableSchema } from '@nozbe/watermelondb'
-import { addColumns, createTable, schemaMigrations } from '@nozbe/watermelondb/Schema/migrations'
-
-import { modelClasses, schema } from '../../src'
 import { KINDS, upgrade } from '../support/database'
-import type { App } from '../support/database'
 import { Device, assertQuiet, branchOf, contents } from '../support/device'
 import { create, update } from '../support/edits'
+import { LATER_COLUMNS, LATER_TABLE, NEW, OLD, partnerSpec } from '../support/older'
 import { Random } from '../support/random'
 import { createSamples, partner } from '../support/samples'
 
 const random = new Random()
-const LATER_TABLE = 'partner_contacts'
-const LATER_COLUMNS = ['trade_name', 'credit_limit']
-
-const specs = Object.values(schema.tables).map(({ name, columnArray }) => ({ name, columns: columnArray }))
-const isLater = (table: string, column: string): boolean => table === 'business_partners' && LATER_COLUMNS.includes(column)
-
-const OLD: App = {
-  schema: appSchema({
-    version: 1,
-    tables: specs
-      .filter(({ name }) => name !== LATER_TABLE)
-      .map(({ name, columns }) => tableSchema({ name, columns: columns.filter((column) => !isLater(name, column.name)) })),
-  }),
-  migrations: schemaMigrations({ migrations: [] }),
-  modelClasses: modelClasses.filter(({ table }) => table !== LATER_TABLE),
-}
-
-const contactSpec = specs.find(({ name }) => name === LATER_TABLE) ?? assert.fail()
-const partnerSpec = specs.find(({ name }) => name === 'business_partners') ?? assert.fail()
-const NEW: App = {
-  schema: appSchema({ version: 2, tables: specs.map(tableSchema) }),
-  migrations: schemaMigrations({
-    migrations: [
-      {
-        toVersion: 2,
-        steps: [
-          createTable(contactSpec),
-          addColumns({
-            table: 'business_partners',
-            columns: partnerSpec.columns.filter((column) => isLater('business_partners', column.name)),
-          }),
-        ],
-      },
-    ],
-  }),
-  modelClasses,
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'cotton-sdk-'))
 after(() => rmSync(folder, { recursive: true }))
 

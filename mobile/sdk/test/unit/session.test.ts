@@ -9,6 +9,7 @@ import { Cancelled, LoginNeeded, NetworkError, SyncError } from '../../src/error
 import { Turns } from '../../src/lock'
 import { Session } from '../../src/session'
 import type { SessionOptions } from '../../src/session'
+import { Speaker } from '../../src/speaker'
 import { Transport } from '../../src/transport'
 import type { Fetch } from '../../src/transport'
 import { keychain } from '../support/phone'
@@ -78,7 +79,7 @@ describe('a session is not ended', () => {
   it('by a page that answers everything with 200', async () => {
     const { api, session } = await loggedIn()
     logins.expire()
-    for (const text of ['<html>', '{}', '{"access_token": "a"}', 'null', '[]']) {
+    for (const text of ['<html>', '{}', '{"access_token": "a"}', '{"expires_in": 600}', 'null', '[]']) {
       site.answering = (asked, response) => (asked.path === REFRESH ? response.writeHead(200).end(text) : logins.answer(asked, response))
       await assert.rejects(api.get('/x'), NetworkError)
     }
@@ -195,6 +196,23 @@ describe('the tokens that are kept', () => {
     assert.equal(site.at(REFRESH).length, 0)
   })
 
+  it('are asked with by nobody who began as somebody else', async () => {
+    const { session } = await loggedIn()
+    const speaker = new Speaker(session)
+    const api = new Transport({ url: site.url, ...QUICK, authorizer: speaker })
+    assert.deepEqual(await api.get('/x'), { user: 'asha' })
+    speaker.person = await session.identity()
+    assert.deepEqual(await api.get('/x'), { user: 'asha' })
+    logins.expire()
+    assert.deepEqual(await api.get('/x'), { user: 'asha' })
+    await session.login({ username: 'ravi', password: 'p' })
+    site.asked = []
+    await assert.rejects(api.post('/mine', { of: 'asha' }), (error: LoginNeeded) => error.code === 'session_changed')
+    assert.deepEqual(site.asked, [])
+    speaker.person = await session.identity()
+    assert.deepEqual(await api.get('/x'), { user: 'ravi' })
+  })
+
   it('are gone after a logout, even one in the middle of a refresh', async () => {
     const { session, api } = await loggedIn()
     logins.expire()
@@ -292,7 +310,8 @@ describe('a wrong clock', () => {
     const key = signer()
     await loggedIn('asha', { signer: key })
     logins.expire()
-    logins.refreshing = (_, response) => json(response, 401, { code: 'refresh_refused' })
+    const other = (): string => new Date(Date.now() + site.asked.length * DAY).toUTCString()
+    logins.refreshing = (_, response) => json(response, 401, { code: 'refresh_refused' }, { date: other() })
     await withClock(5 * DAY, () => assert.rejects(tab({ signer: key }).api.get('/x'), LoginNeeded))
     assert.equal(site.at(REFRESH).length, 2)
   })
