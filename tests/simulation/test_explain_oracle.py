@@ -15,8 +15,9 @@ from typing import Any, Final
 
 import pytest
 
+from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.explain import Explained, explain
-from sync_server.engine.gate import NotEntitled
+from sync_server.engine.gate import NotEntitled, synced
 from sync_server.store.database import Database
 from sync_server.store.registry import Device
 from tests.harness.world import OTHER_ORG, House
@@ -127,7 +128,17 @@ async def _nothing(*_: object) -> Mapping[str, Any]:
     return {}
 
 
+def _synced_but_for_assignments(entitled: Entitlements) -> Entitlements:
+    """Planted: what is assigned to the user is forgotten; the partners of an agent are held one by one, too."""
+    kept = {
+        label: codes for label, codes in synced(entitled).holds.items() if not label.startswith(("agent:", "partner:"))
+    }
+    return Entitlements(kept)
+
+
 PLANTED = {
+    "the cursor is ignored": ("sync_server.engine.explain._goes_on", _nothing),
+    "assignments are ignored": ("sync_server.engine.explain.synced", _synced_but_for_assignments),
     "what the user held at the cursor is forgotten": ("sync_server.engine.explain.synced_at", _nothing),
     "the labels at the cursor are forgotten": ("sync_server.engine.explain.labels_then", _nothing),
     "who may not sync is taken for somebody who may": ("sync_server.engine.explain.synced", lambda entitled: entitled),
