@@ -29,7 +29,7 @@ REQUEST_HEADERS: Final = (
     "Authorization, Content-Type, Content-Encoding, Cotton-App-Version, Cotton-Console, Cotton-Device, Cotton-Pending, "
     "Cotton-Push-Counter, Cotton-Session, DPoP, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
 )
-EXPOSED: Final = "X-Request-Id, Retry-After, ETag, WWW-Authenticate"
+EXPOSED: Final = "Date, X-Request-Id, Retry-After, ETag, WWW-Authenticate"
 PREFLIGHT_SECONDS: Final = "7200"
 """The longest that Chromium remembers a preflight."""
 

@@ -184,7 +184,7 @@ export class CottonSync {
     try {
       return await (this.stock ? this.byStock(signal) : this.exchange.run(course))
     } catch (error) {
-      if (error instanceof SyncError && !this.stock && (error.status === 404 || error.status === 405)) {
+      if (!this.stock && hasNoExchange(error)) {
         this.stock = true
         return this.byStock(signal)
       }
@@ -301,6 +301,11 @@ export class CottonSync {
 function codeOf(error: unknown): string {
   if (error instanceof SyncError || error instanceof LoginNeeded) return error.code
   return error instanceof Error ? error.name : 'unknown'
+}
+
+/** Whether this server, and not a proxy or a Wi-Fi's login page, says that it knows no exchange. */
+function hasNoExchange(error: unknown): boolean {
+  return error instanceof SyncError && (error.status === 404 || error.status === 405) && error.code !== 'http_error'
 }
 
 /** Whether the same sync may succeed a little later, with nobody doing anything. */

@@ -47,14 +47,16 @@ for (const kind of KINDS) {
     it('can be called off at any moment, as an app that goes to the background does', async () => {
       const phone = await Phone.of('agent1', { kind, sliceBytes: 16 * 1024 })
       for (let ms = 0; ms < 60; ms += 6) {
-        setTimeout(() => phone.cotton.stop(), ms)
+        const timer = setTimeout(() => phone.cotton.stop(), ms)
         await phone.sync().catch((error: Error) => assert.equal(error.name, 'Cancelled'))
+        clearTimeout(timer)
       }
       await phone.sync()
       await create(phone.database, table, random.id(), partner(String((await phone.rows(table))[0]?.['branch_id']), 'Made then'))
       for (let ms = 0; ms < 12; ms += 2) {
-        setTimeout(() => phone.cotton.cancel(), ms)
+        const timer = setTimeout(() => phone.cotton.cancel(), ms)
         await phone.sync().catch((error: Error) => assert.equal(error.name, 'Cancelled'))
+        clearTimeout(timer)
       }
       await phone.sync()
       await assertInSync(phone)
