@@ -80,6 +80,10 @@ check: $(VENV)/dev.stamp ## lint, formatting, types, import contracts, generated
 bench: $(VENV)/dev.stamp ## measure against the budgets; a table, and JSON in bench-results/
 	@$(PY) -m tests.bench $(ARGS)
 
+.PHONY: mutate
+mutate: $(VENV)/dev.stamp ## change the merge engine in each place, and name the changes that no test notices
+	@$(PY) -m tests.mutation
+
 # --- Changing ---
 
 .PHONY: format

@@ -46,6 +46,14 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> None:
+    """Log failures as plain text: drawn with all variables they take seconds, in which a transaction is idle, and ended."""
+    *others, _ = structlog.get_config()["processors"]
+    shown = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, shown])
+
+
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
     """The log, as an operator reads it, from `info` up."""
