@@ -27,7 +27,10 @@ class Operation(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """What a replica asks for one record.
+    """What a replica asks for one record: its net change since it last heard of it.
+
+    A batch has one of a record at most: the phone's database sums up what was done to a record, and `wire/changes.py` takes
+    nothing else, as the order of two would be a guess.
 
     `values`: column -> value as sent, without WatermelonDB's own columns; empty for a deletion. `changed`: the columns
     the replica says it changed; None if it did not say, so that the whole record is compared with the base.
@@ -44,18 +47,27 @@ class Mutation:
         object.__setattr__(self, "key", (self.table, self.id))
 
 
-def group(mutations: Iterable[Mutation], parent_of: Callable[[Mutation], Key | None]) -> Sequence[Sequence[Mutation]]:
+def _alike(_: Mutation) -> int:
+    return 0
+
+
+def group(
+    mutations: Iterable[Mutation],
+    parent_of: Callable[[Mutation], Key | None],
+    rank: Callable[[Mutation], int] = _alike,
+) -> Sequence[Sequence[Mutation]]:
     """Part mutations into groups: a document and its children, at any depth, as far as they came together.
 
-    `parent_of` names the record a mutation's record lives and dies with. Order: groups by their first mutation, mutations
-    as they came. Cost: O(n).
+    `parent_of` names the record a mutation's record lives and dies with. `rank` is lower for what others refer to. Order: the
+    mutations of a group by rank, parents first, and groups by their first one's; those of one rank as they came.
+    Cost: O(n log n).
 
     >>> trade = Mutation("trades", "t", Operation.CREATED, {})
     >>> lorry = Mutation("dispatches", "d", Operation.CREATED, {"trade_id": "t"})
     >>> other = Mutation("trades", "u", Operation.CREATED, {})
     >>> parent = lambda m: ("trades", m.values["trade_id"]) if "trade_id" in m.values else None
-    >>> [[m.id for m in one] for one in group([lorry, other, trade], parent)]
-    [['d', 't'], ['u']]
+    >>> [[m.id for m in one] for one in group([lorry, other, trade], parent, lambda m: m.table == "dispatches")]
+    [['t', 'd'], ['u']]
     """
     listed = list(mutations)
     present = {m.key: m for m in listed}
@@ -72,4 +84,5 @@ def group(mutations: Iterable[Mutation], parent_of: Callable[[Mutation], Key | N
     groups: dict[Key, list[Mutation]] = {}
     for mutation in listed:
         groups.setdefault(root(mutation), []).append(mutation)
-    return list(groups.values())
+    within = [sorted(together, key=rank) for together in groups.values()]
+    return sorted(within, key=lambda together: rank(together[0]))

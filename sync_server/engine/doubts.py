@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
 
 from conflict.merge import Resolution
 from conflict.policies import BASE_UNKNOWN
+from conflict.records import STALE, doubt
 from erp_core.language import Entity, Violation
 from sync_server.engine.explaining import sentences
 from sync_server.engine.sight import Sight
-
-STALE: Final = "stale"
-"""The reason code of an edit of a record that others changed too long ago, unseen."""
 
 
 def parked(entity: Entity, resolution: Resolution) -> Iterator[Violation]:
@@ -30,11 +27,11 @@ def parked(entity: Entity, resolution: Resolution) -> Iterator[Violation]:
 
 def doubtful(sight: Sight, touched: tuple[str, ...], received: datetime, stale_days: int | None) -> Iterator[Violation]:
     """Say why an edit that could be merged is not: what its author saw is not known any more, or too long ago."""
-    if sight.lost and touched:
+    days = None if sight.unseen is None else (received - sight.unseen).days
+    code = doubt(lost=sight.lost, touches=bool(touched), unseen_days=days, stale_days=stale_days)
+    if code == BASE_UNKNOWN:
         sentence = "The server does not keep what you last saw of this record any more, and others changed it since."
         yield Violation(BASE_UNKNOWN, sentence, touched)
-    elif sight.unseen is not None and stale_days is not None:
-        days = (received - sight.unseen).days
-        if days >= stale_days:
-            sentence = f"Others changed this record {days} days ago, and your phone has not heard of it until now."
-            yield Violation(STALE, sentence, touched)
+    elif code == STALE:
+        sentence = f"Others changed this record {days} days ago, and your phone has not heard of it until now."
+        yield Violation(STALE, sentence, touched)

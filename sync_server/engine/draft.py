@@ -13,32 +13,25 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from conflict import clocks
 from conflict.merge import UNDATED, Authored, Outcome, merge
 from conflict.mutation import Mutation, Operation
 from conflict.policies import OURS, Stamp
-from erp_core.catalogue import BY_TABLE, ENTITIES
-from erp_core.language import Deletion, Entity, Kind, Violation
+from conflict.records import CHANGED_MEANWHILE, DELETED_MEANWHILE, Fate
+from erp_core.catalogue import BY_TABLE
+from erp_core.language import Entity, Violation
 from erp_core.values import Row, Unreadable, Value
 from sync_server.engine.doubts import doubtful, parked
 from sync_server.engine.entitlements import hidden_fields
-from sync_server.engine.policy_map import policies_of
-from sync_server.engine.sight import Sight, is_own, is_repeated, stamps_by_column, to_ms
+from sync_server.engine.policy_map import NEWEST_FIELDS, policies_of
+from sync_server.engine.sight import Sight, is_repeated, stamps_by_column, to_ms
 from sync_server.engine.submission import Channel, Submission
 from sync_server.store.log import Event
 
 _UNREADABLE: Final = object()
 """Stands for a value that could not be read; it equals nothing, so the replica that sent it is corrected."""
 
-
-CHANGED_MEANWHILE: Final = "changed_meanwhile"
-"""The reason code of a deletion of a record that others changed meanwhile."""
-
 NO_STAMPS: Final[Mapping[str, Stamp]] = {}
-
-NEWEST_FIELDS: Final[Mapping[str, frozenset[str]]] = {
-    entity.name: frozenset(f.name for f in entity.fields if f.change.kind is Kind.NEWEST) for entity in ENTITIES
-}
-"""Entity -> the fields of which the one that was authored last wins."""
 
 
 class Verdict(Enum):
@@ -135,6 +128,43 @@ class Draft:
         """Whether it was not applied and waits in the inbox."""
         return self.verdict in (Verdict.REFUSED, Verdict.PARKED)
 
+    # --- What becomes of it (conflict/records.py) ---------------------------------------------------------------------
+
+    def meet(
+        self,
+        fate: Fate,
+        ours: Row | None,
+        labels: Iterable[str] = (),
+        history: Sequence[Event] = (),
+        stamps: Mapping[str, Stamp] = NO_STAMPS,
+    ) -> None:
+        """Do what `fate` says with the record as the server has it. `history`: what happened to it since the replica's cursor.
+
+        `stamps`: push -> when it was authored, for those of the history of which that is known.
+        """
+        match fate:
+            case Fate.NOTHING:
+                self.verdict = Verdict.DUPLICATE
+            case Fate.DEAD:
+                sentence = "This record was deleted meanwhile; an edit does not bring it back."
+                self.refuse(Violation(DELETED_MEANWHILE, sentence))
+            case Fate.MAKE:
+                self.create()
+            case Fate.MERGE:
+                assert ours is not None
+                self.conceal(labels)
+                self.merge_into(ours, history, stamps)
+            case Fate.DELETE | Fate.KEEP | Fate.WAIT:
+                self.before, self.labels = ours, frozenset(labels)
+                if fate is not Fate.DELETE:
+                    self._leave(fate, history)
+
+    def _leave(self, fate: Fate, history: Sequence[Event]) -> None:
+        """Do not delete what others changed meanwhile."""
+        self.base = Sight.of(history, self.origin).base
+        reason = Violation(CHANGED_MEANWHILE, "Others changed this record meanwhile, so it was not deleted.")
+        (self.park if fate is Fate.WAIT else self.refuse)(reason)
+
     # --- Merge --------------------------------------------------------------------------------------------------------
 
     def create(self) -> None:
@@ -160,10 +190,7 @@ class Draft:
                 self.faults.append(Violation("not_allowed", f"Your role does not allow you to set {name}.", (name,)))
 
     def merge_into(self, ours: Row, history: Sequence[Event], stamps: Mapping[str, Stamp] = NO_STAMPS) -> None:
-        """Merge into the record as the server has it; `history` is what happened since the replica's cursor.
-
-        `stamps`: push -> when it was authored, for those of the history of which that is known.
-        """
+        """Merge into the record as the server has it; the rest as for `meet`."""
         self.before = ours
         sight = Sight.of(history, self.origin)
         theirs = {**ours, **{name: value for name, value in self.sent.items() if value is not _UNREADABLE}}
@@ -186,19 +213,6 @@ class Draft:
             self.wanted = {**self.after, **{o.column: o.theirs for o in self.outcomes if o.policy != OURS.name}}
             self.park(*reasons)
 
-    def delete_from(self, ours: Row, history: Sequence[Event]) -> None:
-        """Delete the record as the server has it, unless others changed it meanwhile and its entity says otherwise."""
-        self.before = ours
-        unseen = any(event.position > self.origin.cursor and not is_own(event, self.origin) for event in history)
-        if not unseen or self.entity.deletion is Deletion.WINS:
-            return
-        self.base = Sight.of(history, self.origin).base
-        reason = Violation(CHANGED_MEANWHILE, "Others changed this record meanwhile, so it was not deleted.")
-        if self.entity.deletion is Deletion.WAITS:
-            self.park(reason)
-        else:
-            self.refuse(reason)
-
     def _doubtful(self, sight: Sight) -> Iterator[Violation]:
         """Say why an edit that could be merged is not, if a phone sent it."""
         touched = tuple(outcome.column for outcome in self.outcomes if outcome.policy != OURS.name)
@@ -206,14 +220,10 @@ class Draft:
             yield from doubtful(sight, touched, self.origin.received, self.entity.stale_days)
 
     def stamp(self) -> Stamp:
-        """Give when the mutation was authored, in milliseconds by the server's clock: what the device says, corrected.
-
-        WatermelonDB writes `updated_at` at each local change, by the device's clock (a claim: never later than receipt).
-        """
-        received, claimed = to_ms(self.origin.received), self.mutation.values.get("updated_at")
-        if not isinstance(claimed, (int, float)) or not 0 < claimed < 2**53:
-            return Stamp(received, self.origin.actor.device_id)
-        return Stamp(min(int(claimed) + self.origin.skew_ms, received), self.origin.actor.device_id)
+        """Give when the mutation was authored: WatermelonDB writes `updated_at` at each local change, by the device's clock."""
+        received = to_ms(self.origin.received)
+        claimed = self.mutation.values.get("updated_at")
+        return clocks.authored(claimed, self.origin.skew_ms, received, self.origin.actor.device_id)
 
     def _changed(self) -> frozenset[str]:
         hint = self.mutation.changed

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from conflict.mutation import Key, Operation
+from conflict.mutation import Key
 from conflict.policies import Stamp
+from conflict.records import Standing, fate
 from erp_core.catalogue import BY_TABLE, ORDER
-from erp_core.language import Violation
 from sync_server.engine.access import not_theirs
-from sync_server.engine.draft import NEWEST_FIELDS, NO_STAMPS, Draft, Verdict
+from sync_server.engine.draft import NO_STAMPS, Draft, Verdict
+from sync_server.engine.policy_map import NEWEST_FIELDS
 from sync_server.engine.sight import is_own, to_ms
 from sync_server.store import log, resolutions, rows
 from sync_server.store.database import Connection
@@ -41,19 +42,26 @@ async def hold(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> 
     histories = await _histories(connection, org_id, drafts, states)
     stamps = await _stamps(connection, org_id, drafts, histories)
     for draft in drafts:
-        state = states.get(draft.mutation.key)
-        if state is None or state.row is None:
-            _without_record(draft, state)
-        elif not draft.origin.entitled.mask(draft.entity, state.scopes):
+        key = draft.mutation.key
+        state = states.get(key)
+        if state is not None and state.row is not None and not draft.origin.entitled.mask(draft.entity, state.scopes):
             _not_theirs(draft)
-        else:
-            history = histories.get(draft.mutation.key, ()) if state.position > draft.origin.cursor else ()
-            if draft.deletes:
-                draft.labels = frozenset(state.scopes)
-                draft.delete_from(state.row, history)
-            else:
-                draft.conceal(state.scopes)
-                draft.merge_into(state.row, history, stamps.get(draft.mutation.key, NO_STAMPS))
+            continue
+        history = histories.get(key, ()) if state is not None and state.position > draft.origin.cursor else ()
+        decided = fate(draft.mutation.operation, _standing(draft, state, history), draft.entity.deletion.value)
+        ours, labels = (None, ()) if state is None else (state.row, state.scopes)
+        draft.meet(decided, ours, labels, history, stamps.get(key, NO_STAMPS))
+
+
+def _standing(draft: Draft, state: log.State | None, history: Sequence[log.Event]) -> Standing:
+    """Say what the server has of the record that a draft is about; `history`: what happened to it since the cursor."""
+    origin = draft.origin
+    if state is None:
+        return Standing.NEVER
+    if state.row is None:
+        return Standing.GONE_OWN if state.author == origin.actor.user_id else Standing.GONE
+    moved = any(event.position > origin.cursor and not is_own(event, origin) for event in history)
+    return Standing.MOVED if moved else Standing.SEEN
 
 
 async def _histories(
@@ -116,25 +124,9 @@ async def _stamps(
     return found
 
 
-def _without_record(draft: Draft, state: log.State | None) -> None:
-    """Decide about a mutation of a record that is not there: it never was (`state` None), or it was deleted."""
-    if draft.deletes:
-        draft.verdict = Verdict.DUPLICATE
-    elif state is None:
-        draft.create()
-    elif draft.mutation.operation is Operation.CREATED and state.author == draft.origin.actor.user_id:
-        draft.verdict = Verdict.DUPLICATE  # its answer was lost, and somebody deleted the record meanwhile
-    else:
-        draft.refuse(Violation(DELETED_MEANWHILE, "This record was deleted meanwhile; an edit does not bring it back."))
-
-
 def _not_theirs(draft: Draft) -> None:
     """Treat a record that its author cannot see as one that is not there; nothing of it is shown."""
     if draft.deletes:
         draft.verdict = Verdict.DUPLICATE
     else:
         draft.refuse(not_theirs(draft))
-
-
-DELETED_MEANWHILE = "deleted_meanwhile"
-"""The reason code of an update to a record that was deleted: WatermelonDB's push rule 3 treats it apart."""

@@ -81,12 +81,8 @@ def _groups(drafts: Sequence[Draft]) -> Sequence[Sequence[Draft]]:
         above = (BY_NAME[parent[1]].table, row[parent[0]])
         return above if above in by_key and by_key[above].origin is draft.origin else None
 
-    def place(draft: Draft) -> int:
-        return ORDER[draft.mutation.table]
-
-    grouped = group((draft.mutation for draft in drafts), parent_of)
-    sorted_within = [sorted((by_key[m.key] for m in together), key=place) for together in grouped]
-    return sorted(sorted_within, key=lambda together: place(together[0]))
+    grouped = group((draft.mutation for draft in drafts), parent_of, lambda mutation: ORDER[mutation.table])
+    return [[by_key[mutation.key] for mutation in together] for together in grouped]
 
 
 def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None:

@@ -17,6 +17,7 @@ import structlog
 
 from conflict.mutation import Key, Mutation, Operation
 from conflict.policies import OURS
+from conflict.records import DELETED_MEANWHILE
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Violation
 from sync_server.engine.apply import apply
@@ -24,7 +25,7 @@ from sync_server.engine.devices import turned_away
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.gate import reaches, require
-from sync_server.engine.holding import DELETED_MEANWHILE, lock
+from sync_server.engine.holding import lock
 from sync_server.engine.quarantine import POISON
 from sync_server.engine.reading import Seen, look
 from sync_server.engine.standing import Standings

@@ -27,6 +27,7 @@ from conflict.policies import (
     Reviewed,
     Tally,
 )
+from erp_core.catalogue import ENTITIES
 from erp_core.language import Entity, Field, Kind
 
 
@@ -69,3 +70,9 @@ POLICIES: Final[Mapping[Kind, Callable[[Entity, Field], Policy]]] = {
 def policies_of(entity: Entity) -> Mapping[str, Policy]:
     """Give the policy of each field of `entity`."""
     return {f.name: POLICIES[f.change.kind](entity, f) for f in entity.all_fields}
+
+
+NEWEST_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    entity.name: frozenset(f.name for f in entity.fields if f.change.kind is Kind.NEWEST) for entity in ENTITIES
+}
+"""Entity -> the fields of which the one that was authored last wins."""

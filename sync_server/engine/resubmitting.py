@@ -18,10 +18,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from conflict.mutation import Key, Operation
+from conflict.records import DELETED_MEANWHILE
 from erp_core.catalogue import BY_NAME
 from erp_core.language import Violation
 from sync_server.engine.draft import Draft, Verdict
-from sync_server.engine.holding import DELETED_MEANWHILE
 
 ISSUES: Final = BY_NAME["sync_issue"].table
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from conflict.mutation import Key
 from erp_core.values import Plain
-from sync_server.engine.draft import NEWEST_FIELDS, Draft, Verdict
+from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
 from sync_server.engine.inbox import issue_id, outcomes_of, plain_outcome
+from sync_server.engine.policy_map import NEWEST_FIELDS
 from sync_server.engine.wording import languages_of, why
 from sync_server.store import log, resolutions
 from sync_server.store.database import Connection

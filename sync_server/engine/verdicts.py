@@ -15,9 +15,9 @@ from typing import Any
 from conflict.merge import Outcome
 from conflict.mutation import Operation
 from conflict.policies import THEIRS, UNKNOWN
+from conflict.records import DELETED_MEANWHILE
 from erp_core.values import Plain
 from sync_server.engine.draft import Draft, Verdict
-from sync_server.engine.holding import DELETED_MEANWHILE
 from sync_server.store import log
 
 

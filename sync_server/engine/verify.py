@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from conflict.digests import bucket
 from sync_server.engine.cursor import Course
 from sync_server.engine.entitlements import View, full_mask, hidden_fields
 from sync_server.engine.gate import synced
@@ -141,11 +142,11 @@ class _Comparison:
 
     async def _rows(self, table: str, buckets: Sequence[int]) -> Differing:
         held, rows = self.held[table], list[Mapping[str, Any]]()
-        chosen = Tally(held.columns, len(held.digests), held.without)
+        count = len(held.digests)
 
         def keep(lines: Sequence[bytes]) -> None:
             found = (read_row(line, held.columns) for line in lines)
-            rows.extend(row for row in found if chosen.counts(row["id"]) and chosen.bucket(row["id"]) in wanted)
+            rows.extend(row for row in found if row["id"] not in held.without and bucket(row["id"], count) in wanted)
 
         wanted = frozenset(buckets)
         await self._each_piece(table, keep)
@@ -191,13 +192,13 @@ def _chosen(held: Mapping[str, Held], tallies: Mapping[str, Tally]) -> tuple[dic
     """Choose the buckets to answer: whole ones, in order, up to the bound; say whether others differ too."""
     left, wanted = ROWS_BYTES_MAX, dict[str, list[int]]()
     for table, tally in tallies.items():
-        for bucket in tally.differing(held[table].digests):
-            left -= tally.sizes[bucket]
+        for place in tally.digests.differing(held[table].digests):
+            left -= tally.sizes[place]
             if left < 0:
                 if not wanted:
                     raise TooDifferent({table: tally.rows for table, tally in tallies.items()})
                 return wanted, True
-            wanted.setdefault(table, []).append(bucket)
+            wanted.setdefault(table, []).append(place)
     return wanted, False
 
 

@@ -14,11 +14,10 @@ from typing import Final
 from conflict.explain import shortened
 from conflict.merge import Outcome
 from conflict.policies import BASE_UNKNOWN
-from sync_server.engine.doubts import STALE
-from sync_server.engine.draft import CHANGED_MEANWHILE, Draft, Verdict
+from conflict.records import CHANGED_MEANWHILE, DELETED_MEANWHILE, STALE
+from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
 from sync_server.engine.explaining import SENTENCES_MAX, sentence_of_record, sentences, suggestion
-from sync_server.engine.holding import DELETED_MEANWHILE
 from sync_server.store.database import Connection
 from sync_server.store.languages import read_languages
 

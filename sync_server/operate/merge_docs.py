@@ -16,6 +16,7 @@ from typing import Any, Final
 from conflict.explain import explain_record, suggest
 from conflict.laws import Law
 from conflict.policies import ALL, UNKNOWN, Condition, Guarded, Locked, Policy, Tally
+from conflict.records import FATES, Standing
 from conflict.words import CATALOGUES
 from erp_core.catalogue import ENTITIES
 from erp_core.language import SERVER_FIELDS, Entity, Phone, States
@@ -54,7 +55,7 @@ def drift(destination: Path = DESTINATION) -> list[str]:
 
 def text(entities: Sequence[Entity] = ENTITIES) -> str:
     """Make the document."""
-    parts = [_HEAD, *_policies(), *_reasons(), *_records(entities)]
+    parts = [_HEAD, *_policies(), *_reasons(), *_fates(), *_records(entities)]
     for entity in entities:
         parts.extend(_entity(entity))
     return "\n".join(parts) + "\n"
@@ -135,6 +136,16 @@ def _reasons() -> Iterator[str]:
 
 
 # --- Records and entities ---------------------------------------------------------------------------------------------
+
+
+def _fates() -> Iterator[str]:
+    yield "## Records that are made, changed and deleted\n"
+    yield from _table(("the server has it so", *(f"the phone {operation.value} it" for operation in FATES)))
+    for standing in Standing:
+        decided = (FATES[operation][standing] for operation in FATES)
+        yield _line(standing.value, *("as its kind wants it, see below" if it is None else it.value for it in decided))
+    yield ""
+
 
 _DELETIONS: Final = {
     "delete_wins": "the deletion counts",

@@ -1,6 +1,6 @@
-"""Digests of rows as a phone makes them: the row as WatermelonDB keeps it, its canonical JSON, its bucket, the sums.
+"""Digests of rows as a phone makes them: the row as WatermelonDB keeps it, its canonical JSON.
 
-Owns: what of a payload a phone keeps, and the tally of one table.
+Owns: what of a payload a phone keeps, and the tally of one table (its digests: conflict/digests.py).
 Must not know: which rows a device should hold, SQL, HTTP.
 Invariant: a row that a phone took from a pull has the same digest here as there (tests/integration/test_verify.py, by a
 second implementation; tests/unit/test_digesting.py, by what JSON.stringify writes).
@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any, Final
 
 import orjson
 
+from conflict.digests import Digests
+
 _WHOLE_BELOW: Final = 2**53
 """Whole doubles below it are written digit by digit, everywhere alike."""
-
-_MASK: Final = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,35 +81,26 @@ class Tally:
     columns: Sequence[Column]
     count: int
     without: frozenset[str] = frozenset()
-    rows: int = 0
-    sums: list[int] = field(init=False)
+    digests: Digests = field(init=False)
     sizes: list[int] = field(init=False)
     """Bytes of the payloads in each bucket."""
 
     def __post_init__(self) -> None:
-        self.sums, self.sizes = [0] * self.count, [0] * self.count
+        self.digests, self.sizes = Digests(self.count), [0] * self.count
+
+    @property
+    def rows(self) -> int:
+        return self.digests.rows
 
     def counts(self, id: str) -> bool:
         return id not in self.without
-
-    def bucket(self, id: str) -> int:
-        """Give the bucket of an id: as many of the first 32 bits of its hash as number the buckets."""
-        return int.from_bytes(sha256(id.encode()).digest()[:4], "big") * self.count >> 32
 
     def add(self, payloads: Sequence[bytes]) -> None:
         """Add rows; order does not matter. Cost: some 15 microseconds a row, so never on the event loop."""
         for payload in payloads:
             row = read_row(payload, self.columns)
             if self.counts(row["id"]):
-                bucket = self.bucket(row["id"])
-                digest = int.from_bytes(sha256(canonical(row)).digest()[:8], "big")
-                self.sums[bucket] = (self.sums[bucket] + digest) & _MASK
-                self.sizes[bucket] += len(payload)
-                self.rows += 1
-
-    def differing(self, digests: Sequence[int]) -> list[int]:
-        """Name the buckets whose sums are others than `digests`."""
-        return [n for n, (ours, theirs) in enumerate(zip(self.sums, digests, strict=True)) if ours != theirs]
+                self.sizes[self.digests.add(row["id"], canonical(row))] += len(payload)
 
 
 def blanked(payload: str, blanks: frozenset[str]) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from conflict.clocks import skew_ms
 from sync_server.engine.devices import DeviceWiping, check_cursor
 from sync_server.engine.exchange import Exchanged, exchange, name_of
 from sync_server.engine.foreign import NeverHere, hand_in
@@ -105,7 +106,7 @@ def _pushed(request: web.Request, wanted: ExchangeParameters, arrived: float) ->
         arrived=arrived,
         settles=True,
         body=_named(wanted),
-        skew_ms=0 if wanted.sent_at is None else int(time.time() * 1000) - wanted.sent_at,
+        skew_ms=skew_ms(wanted.sent_at, int(time.time() * 1000)),
     )
 
 

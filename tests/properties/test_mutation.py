@@ -80,3 +80,21 @@ def test_mutations_stay_in_the_order_in_which_they_came(batch: list[Mutation]) -
 
     for together in group(batch, parent_of):
         assert [place[m.id] for m in together] == sorted(place[m.id] for m in together)
+
+
+@given(batches().filter(lambda batch: not in_a_circle(batch)))
+def test_parents_come_before_their_children_if_they_rank_lower(batch: list[Mutation]) -> None:
+    parents = {m.id: m.values["parent"] for m in batch}
+
+    def depth(mutation: Mutation) -> int:
+        above, steps = parents[mutation.id], 0
+        while above in parents:
+            above, steps = parents[above], steps + 1
+        return steps
+
+    grouped = group(batch, parent_of, depth)
+
+    assert as_sets(grouped) == as_sets(group(batch, parent_of))
+    for together in grouped:
+        assert [depth(m) for m in together] == sorted(depth(m) for m in together)
+    assert [depth(together[0]) for together in grouped] == sorted(depth(together[0]) for together in grouped)

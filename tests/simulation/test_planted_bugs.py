@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from conflict.mutation import Mutation
+from conflict.records import Fate, fate
 from sync_server.engine import draft as drafts
 from sync_server.engine import holding, showing, sight
 from sync_server.engine import pull as pulling
@@ -51,12 +52,11 @@ def deletions_are_not_told(patch: pytest.MonkeyPatch) -> None:
 def edits_bring_deleted_records_back(patch: pytest.MonkeyPatch) -> None:
     """Hole 21."""
 
-    def create(draft: drafts.Draft, _: object) -> None:
-        draft.verdict = drafts.Verdict.DUPLICATE if draft.deletes else draft.verdict
-        if not draft.deletes:
-            draft.create()
+    def make(*asked: Any) -> Fate:
+        decided = fate(*asked)
+        return Fate.MAKE if decided is Fate.DEAD else decided
 
-    patch.setattr(holding, "_without_record", create)
+    patch.setattr(holding, "fate", make)
 
 
 def whole_records_overwrite(patch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def deletion_repeated_after_the_office_made_the_record_anew(fleet: Fleet) -> Non
 
 def repeated_pushes_are_applied_again(patch: pytest.MonkeyPatch) -> None:
     """Hole 15: with both walls down. A second deletion also waits for a person, because others made the record anew."""
-    patch.setattr(drafts.Draft, "delete_from", lambda draft, ours, _: setattr(draft, "before", ours))
+    patch.setattr(drafts.Draft, "_leave", lambda *_: None)
     claim_receipts = receipts.claim_receipts
 
     async def forget(*asked: Any) -> receipts.Claims:
