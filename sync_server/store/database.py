@@ -12,7 +12,7 @@ Why a role and a setting, and why of the connection and not of the transaction: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
@@ -38,6 +38,10 @@ DISCONNECTED: Final = (
 
 async def _nothing_to_reset(_connection: Connection) -> None:
     """Save a round trip per request: every setting we make is SET LOCAL and asyncpg ends an open transaction itself."""
+
+
+def _nobody_listens(_org_id: str) -> None:
+    """Before somebody does."""
 
 
 APP_ROLE: Final = "cotton_app"
@@ -91,6 +95,8 @@ class Database:
         self._pool = pool
         self._owners = owners
         self._under_way: set[asyncio.Task[Any]] = set()
+        self.on_commit: Callable[[str], None] = _nobody_listens
+        """Told the organisation of each unit of work that this process has committed, at once."""
 
     @classmethod
     async def open(

@@ -65,7 +65,9 @@ async def _attempts(database: Database, org_id: str, work: Callable[[Connection]
                 database.acquire(org_id) as connection,
                 _between(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", "ROLLBACK"),
             ):
-                return await work(connection)
+                done = await work(connection)
+            database.on_commit(org_id)
+            return done
         except LOST_RACES as lost:
             last = lost
     raise Busy from last
