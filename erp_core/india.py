@@ -1,6 +1,6 @@
-"""India as tax law divides it: the states and their codes in the goods and services tax.
+"""India as law has it: its time, and the states with their codes in the goods and services tax.
 
-Owns: the table of codes.
+Owns: the time zone, the table of codes.
 Must not know: entities.
 Invariant: every code that python-stdnum accepts in a GSTIN is here (tests/unit/test_identifiers.py).
 """
@@ -8,7 +8,11 @@ Invariant: every code that python-stdnum accepts in a GSTIN is here (tests/unit/
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta, timezone
 from typing import Final
+
+IST: Final = timezone(timedelta(hours=5, minutes=30), "IST")
+"""Indian Standard Time: one zone, without summer time. A day of the trade is a day of it."""
 
 GST_STATES: Final[Mapping[str, str]] = {
     "01": "Jammu and Kashmir",

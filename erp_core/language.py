@@ -18,7 +18,7 @@ from typing import Final, Protocol, TypeAlias
 
 from erp_core.access import Access
 from erp_core.scopes import Follows, Label
-from erp_core.values import Instant, Reference, Row, Text, Value, ValueType
+from erp_core.values import Day, Instant, Reference, Row, Text, Value, ValueType
 
 # --- How a field may change -------------------------------------------------------------------------------------------
 
@@ -311,7 +311,7 @@ class Entity:
     `deletion` says what becomes of a deletion of what others changed meanwhile; `stale_days`, how long others' changes may go
     unseen before an edit is no longer merged but waits for a person (None: for ever).
     `urgency` says when a phone gets its records; first of all those on which its user has still to work: who created one has,
-    and whom one of the fields `whose` names.
+    and whom one of the fields `whose` names. Of these come first those that are for today: whose day `due` is not after it.
     `states` is the machine of its life, `further_states` are those of single fields (the papers of a partner); every GUARDED
     field has one.
     """
@@ -338,6 +338,7 @@ class Entity:
     stale_days: int | None = 30
     urgency: Urgency = Urgency.REFERENCE
     whose: tuple[str, ...] = ()
+    due: str | None = None
 
     all_fields: tuple[Field, ...] = field(init=False)
     by_name: Mapping[str, Field] = field(init=False)
@@ -367,6 +368,8 @@ class Entity:
             raise ValueError(f"{self.name}: a GUARDED field has no state machine")
         if not set(self.whose) <= self.by_name.keys():
             raise ValueError(f"{self.name}: whose it is, none of its fields says")
+        if self.due is not None and not isinstance(self.by_name[self.due].type, Day):
+            raise ValueError(f"{self.name}: it is due on a day; {self.due} is none")
         if len(self.by_name) != len(self.all_fields):
             raise ValueError(f"{self.name}: a field is declared twice")
         if self.parent is not None and self.parent not in {f.name for f, _ in references}:

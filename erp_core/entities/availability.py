@@ -76,6 +76,7 @@ AVAILABILITY = Entity(
     deletion=Deletion.WAITS,
     labels=(By("branch", "branch_id"), By("partner", "seller_id"), By("side", "seller_id", DRAFT), OPEN_TO_PARTNERS),
     urgency=Urgency.WORK,
+    due="valid_until",
     states=STATES,
     rules=(
         partner_is("seller_id", *SELLERS),

@@ -43,6 +43,7 @@ REQUIREMENT = Entity(
     deletion=Deletion.WAITS,
     labels=(By("branch", "branch_id"), By("partner", "buyer_id"), By("side", "buyer_id", DRAFT)),
     urgency=Urgency.WORK,
+    due="deliver_from",
     states=STATES,
     rules=(
         partner_is("buyer_id", *BUYERS),

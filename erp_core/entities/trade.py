@@ -155,6 +155,7 @@ TRADE = Entity(
     ),
     deletion=Deletion.WAITS,
     urgency=Urgency.WORK,
+    due="deliver_from",
     labels=(
         By("branch", "branch_id"),
         *(By("partner", side) for side in SIDES),

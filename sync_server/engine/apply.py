@@ -26,10 +26,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Final
+from datetime import UTC, datetime
 
 from erp_core.catalogue import BY_TABLE, ORDER
+from erp_core.india import IST
 from erp_core.values import Row
 from sync_server.engine.draft import Draft, drafts_of
 from sync_server.engine.entitlements import agents_in
@@ -45,9 +45,6 @@ from sync_server.store.clock import Rights
 from sync_server.store.database import Connection
 from sync_server.store.holds import hold_rights, lost_since
 from sync_server.store.unit_of_work import Outdated, attribute
-
-INDIA: Final = timezone(timedelta(hours=5, minutes=30), "IST")
-"""The trading day ends at midnight in India, without daylight saving (IST, UTC+05:30)."""
 
 
 async def apply(
@@ -71,7 +68,7 @@ async def apply(
     drafts = [draft for going in together if not _withheld(going, must_resolve) for draft in going]
     await lock(connection, org_id, lock_targets(drafts))
     now = datetime.now(UTC)
-    world = LoadedWorld(now.astimezone(INDIA).date())
+    world = LoadedWorld(now.astimezone(IST).date())
     await world.load(connection, org_id, drafts)
     await find_doubles(connection, org_id, drafts)
     going_too = await find_uses(connection, org_id, drafts)

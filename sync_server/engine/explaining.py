@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta, timezone
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final
@@ -19,12 +18,10 @@ from conflict.explain import explain, explain_record, shortened, suggest, yes_or
 from conflict.explain import hidden as something_hidden
 from conflict.merge import Outcome
 from conflict.words import known
+from erp_core.india import IST
 from erp_core.language import SERVER_FIELDS, Entity
 from erp_core.titles import entity_title, field_title, word_title
 from erp_core.values import Choice, Day, Document, Flag, Instant, Integer, Number, Reference, Text, Words
-
-INDIA: Final = timezone(timedelta(hours=5, minutes=30))
-"""Indian Standard Time, without summer time since 1945: the time that the reader's clock shows."""
 
 SENTENCES_MAX: Final = 1_000
 """Characters: a person reads it on a phone, and what was left out is in the `outcomes`. `sync_issues.sentence` holds 4000."""
@@ -79,7 +76,7 @@ def measured(kind: Integer | Number | Day | Instant, value: Any) -> str:
         case Day():
             return f"{value:%d-%m-%Y}"
         case Instant():
-            return f"{value.astimezone(INDIA):%d-%m-%Y %H:%M}"
+            return f"{value.astimezone(IST):%d-%m-%Y %H:%M}"
 
 
 def sentences(

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, time, timedelta, timezone
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
 import typer
 
+from erp_core.india import IST
 from sync_server.identity.passwords import fault_of
 from sync_server.operate import people, setup
 from sync_server.operate.console import Data, settings_of
@@ -33,8 +34,6 @@ role = typer.Typer(help="Show the roles of an organisation.", no_args_is_help=Tr
 grant = typer.Typer(help="Give and take what people may see and do.", no_args_is_help=True)
 user.add_typer(sessions, name="sessions")
 
-INDIA: Final = timezone(timedelta(hours=5, minutes=30), "IST")
-"""Days on the command line are those of the house; India keeps one time, all year."""
 
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without those that are taken for each other when they are read out: i, l, o, 0, 1."""
@@ -188,13 +187,13 @@ def list_grants(
 def _in_words(given: ListedGrant) -> str:
     places = {"branch": given.branch, "partner": given.partner, "agent": given.agent}
     place = next((f"{kind} {name}" for kind, name in places.items() if name is not None), "the whole organisation")
-    days = "" if given.valid_from is None else f", from {given.valid_from.astimezone(INDIA):%Y-%m-%d %H:%M}"
-    days += "" if given.valid_until is None else f", until {given.valid_until.astimezone(INDIA):%Y-%m-%d %H:%M}"
+    days = "" if given.valid_from is None else f", from {given.valid_from.astimezone(IST):%Y-%m-%d %H:%M}"
+    days += "" if given.valid_until is None else f", until {given.valid_until.astimezone(IST):%Y-%m-%d %H:%M}"
     return f"{given.role} for {place}{days}"
 
 
 def _midnight(day: datetime) -> datetime:
-    return datetime.combine(day.date(), time(), INDIA)
+    return datetime.combine(day.date(), time(), IST)
 
 
 def _end_of(day: datetime | None) -> datetime | None:

@@ -393,16 +393,19 @@ async def test_inbox_comes_first_then_own_open_work_and_reference_data_last(
         ('org_a', 'mine', 'pl30', 'agent1', 'draft'), ('org_a', 'done', 'pl30', 'agent1', 'accepted'),
         ('org_a', 'theirs', 'pl30', 'agent2', 'draft');
       INSERT INTO trades (org_id, id, branch_id, buyer_id, seller_id, commodity_id, bales, price_per_candy, trade_date,
-          state, created_by)
-        SELECT 'org_a', state, 'b1', 'p1', 'p2', 'lint', 50, 62000, '2026-11-20', state, 'agent1'
-        FROM unnest('{confirmed,completed,cancelled}'::text[]) state;
+          deliver_from, state, created_by)
+        SELECT 'org_a', id, 'b1', 'p1', 'p2', 'lint', 50, 62000, '2026-11-20', now()::date + day, state, 'agent1'
+        FROM (VALUES ('later', 'confirmed', 2), ('late', 'confirmed', -2), ('whenever', 'confirmed', NULL),
+          ('completed', 'completed', -2), ('cancelled', 'cancelled', -2)) trade (id, state, day);
       INSERT INTO units (org_id, id, code, name, dimension, factor_to_base) VALUES
         ('org_a', 'qtl', 'qtl', 'Quintal', 'mass', 100);
     """)
     assigned = await stocked.fetch("SELECT id FROM business_partners WHERE assigned_agent_id = 'agent1'")
     own = {("business_partners", row["id"]) for row in assigned} | {
         ("quality_inspections", "mine"),
-        ("trades", "confirmed"),
+        ("trades", "late"),
+        ("trades", "whenever"),
+        ("trades", "later"),
     }
 
     order = order_of(await syncing.all())
@@ -411,9 +414,12 @@ async def test_inbox_comes_first_then_own_open_work_and_reference_data_last(
     assert inbox
     assert {table for table, _ in order[:inbox]} == {"sync_issues"}
     mine = [key in own for key in order[inbox:]]
-    assert sum(mine) >= 5
+    assert sum(mine) >= 7
     assert mine == sorted(mine, reverse=True)
-    assert order[inbox : inbox + 2] == [("trades", "confirmed"), ("quality_inspections", "mine")]
+    today = order[inbox : inbox + sum(mine) - 1]
+    assert sorted(today[:2]) == [("trades", "late"), ("trades", "whenever")]
+    assert today[2] == ("quality_inspections", "mine")
+    assert order[inbox + sum(mine) - 1] == ("trades", "later"), "after all that is for today"
     rest = [BY_TABLE[table].urgency for table, _ in order[inbox + sum(mine) :]]
     assert rest == sorted(rest)
     assert rest[-1] is Urgency.REFERENCE
