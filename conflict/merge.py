@@ -77,7 +77,7 @@ def merge(
     """
     row = dict(ours)
     outcomes: list[Outcome] = []
-    for column in sorted(changed) if len(changed) > 1 else changed:
+    for column in sorted(changed):
         mine, here = theirs[column], ours[column]
         seen = UNKNOWN if base is None else base[column]
         if mine == seen:

@@ -57,6 +57,8 @@ def test_first_and_last_moment_that_count() -> None:
     assert authored(float(EARLIEST_MS) + 0.75, 0, NOW, "phone").at == EARLIEST_MS
     assert authored(2**53 - 1, NOW - 2**53, NOW, "phone").at == NOW - 1
     assert authored(1, EARLIEST_MS, NOW, "phone").at == EARLIEST_MS + 1
+    assert authored(0, EARLIEST_MS, NOW, "phone").at == NOW
+    assert authored(2**53, EARLIEST_MS - 2**53, NOW, "phone").at == NOW
 
 
 def test_device_that_does_not_say_what_its_clock_shows_is_not_corrected() -> None:

@@ -177,3 +177,24 @@ def test_a_language_without_a_catalogue_gets_english() -> None:
     assert explain(outcome(), TITLES, "mr") == explain(outcome(), TITLES, "en") == explain(outcome(), TITLES)
     assert [known(language) for language in ("HI", "gu_IN", "", "xx", None)] == ["hi", "gu", "en", "en", "en"]
     assert hidden("xx") == hidden("en") != hidden("hi")
+
+
+def test_a_whole_record_is_told_in_the_language_of_its_author() -> None:
+    told = {language: explain_record("deleted_meanwhile", "Trade", language) for language in LANGUAGES}
+
+    assert len(set(told.values())) == len(LANGUAGES)
+    assert SCRIPTS["hi"].search(told["hi"])
+
+
+def test_a_value_is_written_as_its_own_column_is() -> None:
+    class Dated(Plain):
+        def shown(self, column: str, value: Any) -> str | None:
+            return f"{column} {value}"
+
+    assert "day 5" in explain(Outcome("day", "theirs", 4, 5, 6, 6), Dated())
+
+
+def test_text_is_cut_at_a_blank_that_leaves_it_short_enough() -> None:
+    assert shortened("abcde fgh", 4) == "abcd…"
+    assert shortened("abcd efgh", 4) == "abcd…"
+    assert shortened("abc de fgh", 5) == "abc…"

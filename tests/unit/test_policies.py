@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from conflict.merge import Authored, Outcome, merge
 from conflict.policies import (
     ALL,
     UNKNOWN,
@@ -130,6 +131,12 @@ def test_of_two_states_in_a_circle_the_further_one_stays() -> None:
     assert papers.decide("pending", "verified", "lapsed", Sides({})) == Decision("lapsed")
 
 
+def test_state_that_follows_stays_though_it_is_declared_before_the_other() -> None:
+    unsorted = Guarded({"done": (), "open": ("done",), "draft": ("open",)})
+    assert unsorted.decide("draft", "open", "done", Sides({})) == Decision("done")
+    assert unsorted.decide("draft", "done", "open", Sides({})) == Decision("done")
+
+
 def test_state_of_one_side_alone_is_taken_and_an_unknown_base_waits() -> None:
     assert LIFE.decide("draft", None, "open", Sides({})) == Decision("open")
     assert LIFE.decide("draft", "open", None, Sides({})) == Decision("open")
@@ -154,3 +161,20 @@ def test_first_value_stays() -> None:
     assert Once().decide(None, None, "T-18", Sides({})) == Decision("T-18")
     assert Once().decide(None, "T-17", "T-18", Sides({})) == Decision("T-17", "set_once")
     assert Once().decide("T-17", "T-17", None, Sides({})) == Decision("T-17", "set_once")
+
+
+# --- What merge hands to them -----------------------------------------------------------------------------------------
+
+
+def test_outcomes_are_in_column_order_and_name_their_policy() -> None:
+    base, ours, theirs = {"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}, {"a": 3, "b": 3, "c": 1}
+    outcomes = merge(base, ours, theirs, ("c", "b", "a"), {"a": Highest()}).outcomes
+
+    assert outcomes == (Outcome("a", "highest", 1, 2, 3, 3), Outcome("b", "theirs", 1, 2, 3, 3))
+
+
+def test_value_of_which_nobody_knows_when_it_was_written_is_older_than_any() -> None:
+    dated = Authored(Stamp(1, "phone"), {"b": Stamp(2, "desk")})
+    row = merge({"a": 0, "b": 0}, {"a": 1, "b": 1}, {"a": 2, "b": 2}, "ab", {"a": Newest(), "b": Newest()}, dated).row
+
+    assert row == {"a": 2, "b": 1}
