@@ -100,13 +100,13 @@ class Access:
             raise ValueError(f"no such permission: {', '.join(sorted(unknown))}")
 
 
-def admits(asked: Collection[str], held: Collection[str]) -> bool:
+def admits(asked: Collection[str], held: frozenset[str] | set[str]) -> bool:
     """Say whether one of the codes `asked` for is `held`.
 
     >>> admits(("desk.read", "quality.write"), {"quality.write"}), admits((), CODES)
     (True, False)
     """
-    return any(code in held for code in asked)
+    return not held.isdisjoint(asked)
 
 
 # --- Roles ------------------------------------------------------------------------------------------------------------

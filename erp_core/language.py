@@ -118,10 +118,11 @@ class Field:
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     help: str = ""
+    derived: bool = field(init=False, compare=False)
+    """Whether the server alone writes it."""
 
-    @property
-    def derived(self) -> bool:
-        return self.change.kind is Kind.DERIVED
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "derived", self.change.kind is Kind.DERIVED)
 
 
 SERVER_FIELDS: Final = (
@@ -152,6 +153,10 @@ class States:
     breaks: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
     needs: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    _asked: dict[tuple[str | None, str], tuple[tuple[str, ...], ...]] = dataclasses.field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """What `asks` found out already: every pushed record asks."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -179,6 +184,12 @@ class States:
         Those of the goal, and those of every state that cannot be gone round on the way: who sends only the last of several
         moves needs what each of them needed. `start` None: a new row, which may begin in the goal itself.
         """
+        known = self._asked.get((start, goal))
+        if known is None:
+            known = self._asked[start, goal] = self._asks(start, goal)
+        return known
+
+    def _asks(self, start: str | None, goal: str) -> tuple[tuple[str, ...], ...]:
         if start == goal:
             return ()
         starts = self.begins if start is None else (start,)
@@ -341,6 +352,8 @@ class Entity:
     due: str | None = None
 
     all_fields: tuple[Field, ...] = field(init=False)
+    blank: Mapping[str, Value] = field(init=False)
+    """What `empty` makes a row of."""
     by_name: Mapping[str, Field] = field(init=False)
     references: tuple[tuple[Field, str], ...] = field(init=False)
     machines: Mapping[str, States] = field(init=False)
@@ -360,6 +373,9 @@ class Entity:
         machines = (() if self.states is None else (self.states,)) + self.further_states
         object.__setattr__(self, "machines", {machine.field: machine for machine in machines})
         object.__setattr__(self, "read_groups", _read_groups(self.fields))
+        begins = {name: machine.words[0] for name, machine in self.machines.items() if name in self.by_name}
+        blank = {f.name: begins.get(f.name) if f.default is None else f.default for f in self.all_fields}
+        object.__setattr__(self, "blank", blank)
         if not self.access.read or not self.labels:
             raise ValueError(f"{self.name}: nobody may read it; declare its access and its labels")
         if any(isinstance(label, Follows) and label.field not in self.by_name for label in self.labels):
@@ -382,11 +398,7 @@ class Entity:
 
     def empty(self) -> dict[str, Value]:
         """Make the row that a new one starts from: every field at its default, the state at its beginning."""
-        row: dict[str, Value] = {f.name: f.default for f in self.all_fields}
-        for name, machine in self.machines.items():
-            if row[name] is None:
-                row[name] = machine.words[0]
-        return row
+        return dict(self.blank)
 
 
 def _read_groups(fields: tuple[Field, ...]) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:

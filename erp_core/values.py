@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import lru_cache
@@ -163,20 +163,19 @@ class Number:
 
     plain_kind: PlainKind = "number"
     accepts: frozenset[type] = _NUMBER_OR_NULL
+    step: Decimal = field(init=False, compare=False)
+    """The last place."""
+    ceiling: Decimal = field(init=False, compare=False)
+    """The largest value that fits: the declared bound or the digits."""
 
     def __post_init__(self) -> None:
+        step = Decimal(1).scaleb(-self.places)
+        largest = Decimal(10) ** (self.digits - self.places) - step
+        object.__setattr__(self, "step", step)
+        object.__setattr__(self, "ceiling", largest if self.most is None else self.most)
         if self.digits > 15:
             object.__setattr__(self, "plain_kind", "string")
             object.__setattr__(self, "accepts", _STRING_OR_NUMBER_OR_NULL)
-
-    @property
-    def ceiling(self) -> Decimal:
-        """The largest value that fits: the declared bound or the digits."""
-        return self.most if self.most is not None else Decimal(10) ** (self.digits - self.places) - self.step
-
-    @property
-    def step(self) -> Decimal:
-        return Decimal(1).scaleb(-self.places)
 
     def read(self, plain: Plain) -> Value:
         try:

@@ -10,12 +10,12 @@ tests/integration/test_access_in_push.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 
 from erp_core.access import admits
 from erp_core.catalogue import BY_NAME
-from erp_core.language import Field, Violation, World
+from erp_core.language import Entity, Field, Violation, World
 from erp_core.scopes import labels_of
 from erp_core.values import Row
 from sync_server.engine.draft import Draft, Verdict
@@ -95,15 +95,18 @@ def not_theirs(draft: Draft) -> Violation:
 # --- Fields, states, references ---------------------------------------------------------------------------------------
 
 
-def _changed(draft: Draft) -> Iterator[Field]:
-    assert draft.after is not None
-    before = draft.before if draft.before is not None else draft.entity.empty()
-    return (f for f in draft.entity.fields if not f.derived and draft.after[f.name] != before[f.name])
+@cache
+def _kept_apart(entity: Entity) -> Sequence[Field]:
+    """Give the fields that ask for a code of their own; once per entity, because every pushed record passes here."""
+    return [field for field in entity.fields if not field.derived and (field.write or field.read)]
 
 
 def _of_fields(draft: Draft, codes: frozenset[str]) -> Iterator[Violation]:
     assert draft.after is not None
-    for field in _changed(draft):
+    before = draft.entity.blank if draft.before is None else draft.before
+    for field in _kept_apart(draft.entity):
+        if draft.after[field.name] == before[field.name]:
+            continue
         own = field.name == draft.entity.assignee and draft.before is None
         if own and draft.after[field.name] == draft.origin.actor.user_id:
             continue

@@ -26,17 +26,15 @@ OF_OTHERS: Final = ("duplicate", "in_use")
 
 async def find_doubles(connection: Connection, org_id: str, drafts: Iterable[Draft]) -> None:
     """Fault the drafts that would hold a unique value a second time. Cost: one statement per unique key touched."""
-    candidates: dict[tuple[str, tuple[str, ...]], list[Draft]] = defaultdict(list)
+    candidates: dict[tuple[str, tuple[str, ...]], list[tuple[Draft, tuple[Value, ...]]]] = defaultdict(list)
     for draft in drafts:
         for names in draft.entity.unique_keys:
-            if _value(draft, names) is not None and draft.writes:
-                candidates[draft.entity.table, names].append(draft)
-    for (table, names), together in candidates.items():
-        values = {value for draft in together if (value := _value(draft, names)) is not None}
-        held = await rows.holders(connection, BY_TABLE[table], names, org_id, values)
-        for draft in together:
             value = _value(draft, names)
-            assert value is not None
+            if value is not None and draft.writes:
+                candidates[draft.entity.table, names].append((draft, value))
+    for (table, names), together in candidates.items():
+        held = await rows.holders(connection, BY_TABLE[table], names, org_id, {value for _, value in together})
+        for draft, value in together:
             if held.setdefault(value, draft.mutation.id) != draft.mutation.id:
                 who = await _called(connection, org_id, draft, (table, held[value]))
                 sentence = f"Another {draft.entity.title.lower()}{who} already has this {' and '.join(names)}."

@@ -176,7 +176,7 @@ def test_who_may_change_a_record_may_read_it(entity: Entity) -> None:
 
 @EVERY_ENTITY
 def test_who_holds_nothing_may_do_nothing(entity: Entity) -> None:
-    assert not any(admits(getattr(entity.access, operation), ()) for operation in OPERATIONS)
+    assert not any(admits(getattr(entity.access, operation), frozenset()) for operation in OPERATIONS)
 
 
 def test_what_asks_for_no_code_is_refused_to_everybody() -> None:
