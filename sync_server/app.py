@@ -20,6 +20,7 @@ from sync_server.config_lists import read_origins
 from sync_server.engine.lanes import Lanes
 from sync_server.engine.sightings import Sightings
 from sync_server.engine.standing import Standings
+from sync_server.identity.tickets import Tickets
 from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
 from sync_server.operate.codes import run_codes
@@ -34,6 +35,7 @@ from sync_server.web.caps import CAPS, Caps
 from sync_server.web.draining import FLIGHTS, Flights, counted
 from sync_server.web.headers import set_headers
 from sync_server.web.limits import LIMITS, Limits, limited_by_actor, limited_by_address
+from sync_server.web.live_tasks import close_live, run_live
 from sync_server.web.middleware import explained, observed
 from sync_server.web.origins import cross_origin, preflights
 from sync_server.web.permissions import permitted
@@ -66,8 +68,11 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app[CAPS] = Caps(settings.heavy_at_once)
     app[keys.SETTINGS] = settings
     app[keys.TOKENS] = tokens
+    app[keys.TICKETS] = Tickets(tokens.ring)
     app[keys.SIGHTINGS] = Sightings()
     app.cleanup_ctx.append(_open_database(settings, database_url))
+    app.cleanup_ctx.append(run_live)
+    app.on_shutdown.append(close_live)
     app.cleanup_ctx.append(run_codes)
     app.cleanup_ctx.append(_keep)
     app.cleanup_ctx.append(_write_sightings)

@@ -21,13 +21,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sync_server.config_codes import SECRETS, CodeSettings
 from sync_server.config_lists import NONE, Rates, is_loopback, read_networks, read_origins, read_rates
+from sync_server.config_live import LiveSettings
 
 PREFIX: Final = "COTTON_"
 
 BUCKETS: Final = ("login", "codes", "refresh", "pull", "push", "export", "rest")
 """What is limited apart from each other; each has its setting `limit_<bucket>`."""
 
-SECRET: Final = frozenset({"database_url", "redis_url", *SECRETS})
+SECRET: Final = frozenset({"database_url", "redis_url", "bus_url", *SECRETS})
 """Settings whose value may hold a password: an error names them without the value."""
 
 
@@ -42,7 +43,7 @@ address. It stops loops and floods, not work."""
 
 
 class ServerSettings(BaseSettings):
-    """All settings but those of codes (config_codes.py)."""
+    """All settings but those of codes (config_codes.py) and of live connections (config_live.py)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
@@ -191,7 +192,7 @@ class ServerSettings(BaseSettings):
         return None if path is None else path.expanduser().absolute()
 
 
-class Settings(CodeSettings, ServerSettings):
+class Settings(CodeSettings, LiveSettings, ServerSettings):
     """The settings of one server process; frozen."""
 
     @property

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from erp_core.catalogue import ENTITIES
 from sync_server.engine.entitlements import Holds, agents_in, bits_of, entitle, with_assignments
-from sync_server.store.clock import Rights, read_clock
+from sync_server.store.clock import Clock, read_clock
 from sync_server.store.database import Connection
 from sync_server.store.holds import read_assignments
 from sync_server.store.tailing import read_grants_of
@@ -31,8 +31,8 @@ class Seeing:
 
 async def read_seeing(
     connection: Connection, org_id: str, user_ids: Collection[str]
-) -> tuple[Rights, Mapping[str, Seeing]]:
-    """Say what each of the users sees now, nothing for those who are not active, under rights that are not newer than that.
+) -> tuple[Clock, Mapping[str, Seeing]]:
+    """Say what each of the users sees now, nothing for those who are not active, and by which clock at least.
 
     Cost: three statements for any number of users, then some 50 µs a user.
     """
@@ -47,7 +47,7 @@ async def read_seeing(
     for user, (holds, until) in given.items():
         partners = [pair for agent in agents_in(holds) for pair in assigned.get(agent, ())]
         seeing[user] = Seeing(tables_by_label(with_assignments(holds, partners)), until)
-    return clock.rights, seeing
+    return clock, seeing
 
 
 def tables_by_label(holds: Holds) -> dict[str, frozenset[str]]:

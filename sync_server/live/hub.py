@@ -90,7 +90,7 @@ class Hub:
         for member in viewer.members:
             narrow(member, heard)
             # What begins or ends by time takes a position with the first pull that notices: one above every cursor.
-            pend(member, house.clock + 1, (), f"user:{user_id}", heard)
+            pend(member, house.clock + 1, (), None, heard)
         return heard
 
     def relabel(self, house: House, name: str, labels: Sequence[str]) -> Heard:

@@ -15,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from sync_server.live.channels import Sight
 from sync_server.live.hub import Hub
@@ -36,7 +36,11 @@ TURNS_MAX: Final = 4
 TOGETHER_MAX: Final = 500
 """Users whose sights are worked out in one go, some 50 ms."""
 
-Rights = tuple[int, int]
+Rights: TypeAlias = tuple[int, int]
+"""When rights changed last: grants, and who is assigned to whom."""
+
+Mark: TypeAlias = tuple[int, Rights]
+"""A clock: its position, and when rights changed last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +54,14 @@ class Seen:
 class Source(Protocol):
     """Where the log is read."""
 
-    async def clocks(self, org_ids: Collection[str]) -> Mapping[str, tuple[int, Rights]]:
-        """Give the position and the rights of each organisation's clock. Cost: one statement."""
+    async def clocks(self, org_ids: Collection[str]) -> Mapping[str, Mark]:
+        """Give the clock of each organisation. Cost: one statement."""
 
     async def news(self, org_id: str, after: int) -> Batch:
         """Give what moved after a position, up to now, in one snapshot."""
 
-    async def sights(self, org_id: str, user_ids: Collection[str]) -> tuple[Rights, Mapping[str, Seen]]:
-        """Give what users see, and under which rights."""
+    async def sights(self, org_id: str, user_ids: Collection[str]) -> tuple[Mark, Mapping[str, Seen]]:
+        """Give what users see, and by which clock at least."""
 
     async def labels(self, org_id: str, table: str, id: str) -> Collection[str]:
         """Give the labels that a record carries; none: it is not there."""
@@ -72,7 +76,7 @@ class Tail:
         source: Source,
         *,
         tell: Callable[[Heard], None],
-        publish: Callable[[Batch], Awaitable[None]],
+        publish: Callable[[Batch], None],
     ) -> None:
         self._hub = hub
         self._source = source
@@ -123,7 +127,7 @@ class Tail:
             outcome = self._hub.hear(batch)
             if isinstance(outcome, Heard):
                 self._take_in(house.org_id, outcome)
-                await self._publish(batch)
+                self._publish(batch)
             if outcome is not Stale.TURNED:
                 return
 
@@ -158,7 +162,7 @@ class Tail:
         waiting, oldest = list(user_ids), None
         while waiting:
             some, waiting = waiting[:TOGETHER_MAX], waiting[TOGETHER_MAX:]
-            rights, seen = await self._source.sights(house.org_id, some)
+            (_, rights), seen = await self._source.sights(house.org_id, some)
             oldest = oldest or rights
             for user_id, what in seen.items():
                 viewer: Viewer | None = house.viewers.get(user_id)

@@ -40,8 +40,8 @@ async def _nothing_to_reset(_connection: Connection) -> None:
     """Save a round trip per request: every setting we make is SET LOCAL and asyncpg ends an open transaction itself."""
 
 
-def _nobody_listens(_org_id: str) -> None:
-    """Before somebody does."""
+def nobody_listens(_org_id: str) -> None:
+    """What a commit is told to before somebody listens."""
 
 
 APP_ROLE: Final = "cotton_app"
@@ -95,7 +95,7 @@ class Database:
         self._pool = pool
         self._owners = owners
         self._under_way: set[asyncio.Task[Any]] = set()
-        self.on_commit: Callable[[str], None] = _nobody_listens
+        self.on_commit: Callable[[str], None] = nobody_listens
         """Told the organisation of each unit of work that this process has committed, at once."""
 
     @classmethod

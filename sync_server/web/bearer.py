@@ -33,6 +33,7 @@ from sync_server.identity.tokens import ALGORITHM, AUDIENCE, ISSUER, Tokens
 from sync_server.store.actor import Actor
 from sync_server.store.registry import state_behind
 from sync_server.web import keys
+from sync_server.web.live_entry import ticket_of, token_of
 from sync_server.wire.problems import Problem
 
 ENROLLING: Final = frozenset({"/api/v1/auth/totp", "/api/v1/auth/totp/confirm", "/api/v1/auth/logout"})
@@ -118,12 +119,18 @@ def bearer(tokens: Tokens, public: Sequence[str]) -> Middleware:
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         if is_public(request.path):
             return await handler(request)
-        token = _presented(request)
-        digest = hashlib.sha256(token.encode()).digest()
-        known = verified.known(digest)
-        if known is None or not tokens.is_accepted(known.key_id):
-            known = await verifiers.verify(request, token)
-            verified.remember(digest, known)
+        ticket = ticket_of(request)
+        if ticket:
+            known = await _redeemed(request, ticket)
+        else:
+            token = _presented(request)
+            digest = hashlib.sha256(token.encode()).digest()
+            remembered = verified.known(digest)
+            if remembered is None or not tokens.is_accepted(remembered.key_id):
+                remembered = await verifiers.verify(request, token)
+                verified.remember(digest, remembered)
+            known = remembered
+        request[keys.TOKEN_UNTIL], request[keys.TOKEN_KEY] = known.expires, known.key_id
         request[keys.ACTOR] = await _in_a_live_session(request, known.actor)
         return await handler(request)
 
@@ -209,6 +216,17 @@ async def _claims(verify: Any, question: Question, presented: bool) -> dict[str,
 
 
 def _presented(request: web.Request) -> str:
-    """Give the token of the Authorization header, "" if there is none (RFC 6750, 2.1; the scheme's case is free)."""
+    """Give the token of the Authorization header (RFC 6750, 2.1; the scheme's case is free), or the one that a browser says
+    as it opens a live connection; "" if there is none."""
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.isascii() else ""
+    return token.strip() if scheme.lower() == "bearer" and token.isascii() else token_of(request)
+
+
+async def _redeemed(request: web.Request, ticket: str) -> Known:
+    """Use up the ticket of a live connection. Raises `Problem`, a 401."""
+    found = await request.app[keys.TICKETS].redeem(request.app[keys.DATABASE], ticket)
+    if found is None:
+        log.info("auth_refused", reason="ticket_refused")
+        raise Problem("token_refused")
+    actor, key_id, until = found
+    return Known(actor, key_id, until)

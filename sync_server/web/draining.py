@@ -26,6 +26,7 @@ class Flights:
         self._landed = asyncio.Event()
         self._landed.set()
         self.draining = False
+        self.drain_begun = asyncio.Event()
 
     def begin(self) -> None:
         """Count one more."""
@@ -41,6 +42,7 @@ class Flights:
     async def drain(self, seconds_max: float) -> int:
         """Wait until every request is answered, at most `seconds_max`; give how many are not. Keeps no connection alive."""
         self.draining = True
+        self.drain_begun.set()
         try:
             async with asyncio.timeout(seconds_max):
                 await self._landed.wait()

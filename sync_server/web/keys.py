@@ -16,6 +16,7 @@ from sync_server.engine.sightings import Sightings
 from sync_server.engine.standing import Standings
 from sync_server.identity.codes import Codes
 from sync_server.identity.second_factor import SecondFactor
+from sync_server.identity.tickets import Tickets
 from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
 from sync_server.store.actor import Actor
@@ -27,6 +28,7 @@ from sync_server.store.spool import SpoolRoom
 SETTINGS: Final = web.AppKey("settings", Settings)
 DATABASE: Final = web.AppKey("database", Database)
 TOKENS: Final = web.AppKey("tokens", Tokens)
+TICKETS: Final = web.AppKey("tickets", Tickets)
 CODES: Final = web.AppKey("codes", Codes)
 """Not there if no message can be sent."""
 SECOND: Final = web.AppKey("second_factor", SecondFactor)
@@ -40,6 +42,10 @@ STANDINGS: Final = web.AppKey("standings", Standings)
 # Of a request.
 ACTOR: Final = web.RequestKey("actor", Actor)
 """Who asks; on every request that is not public."""
+TOKEN_UNTIL: Final = web.RequestKey("token_until", int)
+"""When the token runs out that was shown, in Unix seconds."""
+TOKEN_KEY: Final = web.RequestKey("token_key", str)
+"""The signing key that vouches for it."""
 ADDRESS: Final = web.RequestKey("address", str)
 """Whence it comes, as far as trusted proxies tell (web/proxies.py); what limits, lockouts and logs go by."""
 SECURE: Final = web.RequestKey("secure", bool)

@@ -84,12 +84,13 @@ def refuse_forged(request: web.Request, allowed: frozenset[str]) -> None:
     """
     if request.method in SAFE_METHODS:
         return
-    if CONSOLE not in request.headers or not _is_ours(request, allowed):
+    if CONSOLE not in request.headers or not is_ours(request, allowed):
         log.warning("auth_refused", reason="forged_request", address=request.get(keys.ADDRESS), method=request.method)
         raise Problem("forged_request")
 
 
-def _is_ours(request: web.Request, allowed: frozenset[str]) -> bool:
+def is_ours(request: web.Request, allowed: frozenset[str]) -> bool:
+    """Say whether a page of ours or of an allowed origin makes this request, as far as a browser tells."""
     origin = request.headers.get("Origin")
     if origin is None:
         return request.headers.get("Sec-Fetch-Site") == "same-origin"

@@ -23,6 +23,7 @@ from sync_server.web import (
     explain,
     health,
     impounded,
+    live,
     me,
     passwords,
     policies,
@@ -91,6 +92,8 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/api/v1/devices/{device_id}/impounded/{push_id}", impounded.get_impounded, ("device.manage",)),
     Route("POST", "/api/v1/devices/{device_id}/impounded/{push_id}/release", impounded.release, ("device.manage",)),
     Route("POST", "/api/v1/devices/{device_id}/impounded/{push_id}/discard", impounded.discard, ("device.manage",)),
+    Route("GET", "/api/v1/live", live.get_live, LOGGED_IN),
+    Route("POST", "/api/v1/live/ticket", live.post_ticket, LOGGED_IN),
     Route("GET", "/api/v1/sync", sync.get_sync, ("sync.use",), by_engine=True),
     Route("POST", "/api/v1/sync", sync.post_sync, ("sync.use",), by_engine=True),
     Route("POST", "/api/v1/sync/exchange", exchange.post_exchange, ("sync.use",), by_engine=True),
@@ -102,8 +105,8 @@ ROUTES: Final[Sequence[Route]] = (
     *_entity_routes(),
 )
 
-ONLY_GET: Final = frozenset({"/api/v1/sync"})
-"""Paths that do not answer HEAD: it would cost what a pull costs."""
+ONLY_GET: Final = frozenset({"/api/v1/sync", "/api/v1/live"})
+"""Paths that do not answer HEAD: it would cost what a pull costs, or open a connection."""
 
 _KNOWN: Final = CODES | {MEMBER, GUEST, OWN}
 

@@ -25,8 +25,12 @@ from tests.harness.world import ORG, OTHER_ORG, House
 CANARY = "canary-9c41"
 THEIRS, NOBODYS = "zz-9c41-t", "zz-9c41-n"
 """An id that only the other organisation has, in every table, and one beside it that nobody has; both behind all of ours."""
-ABOUT_ONESELF = {("POST", "/api/v1/auth/logout"), ("DELETE", "/api/v1/auth/sessions")}
-"""They end the session that asks, and name nothing."""
+ABOUT_ONESELF = {
+    ("POST", "/api/v1/auth/logout"),
+    ("DELETE", "/api/v1/auth/sessions"),
+    ("POST", "/api/v1/live/ticket"),
+}
+"""They end the session that asks, or give it a ticket, another one each time, and name nothing."""
 
 Asked = tuple[str, str, Any]
 """Method, path below /api/v1, body."""

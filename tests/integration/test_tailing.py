@@ -10,7 +10,6 @@ from erp_core.catalogue import BY_TABLE
 from sync_server.engine.listening import read_seeing, tables_by_label
 from sync_server.engine.standing import Standings
 from sync_server.live.channels import sees
-from sync_server.store.clock import read_clock
 from sync_server.store.database import Database
 from sync_server.store.log import Correction, correct
 from sync_server.store.tailing import Moves, read_clocks, read_moves, read_sent_again
@@ -119,11 +118,9 @@ async def test_everybody_is_told_of_what_a_pull_would_show_them_and_of_nothing_e
     feed = await house.fetch("SELECT entity, id, scopes FROM feed WHERE org_id = $1 AND payload IS NOT NULL", ORG)
     users = ["agent1", "desk", "field", "newcomer", "nobody"]
     async with house.database.acquire(ORG) as connection:
-        rights, seeing = await read_seeing(connection, ORG, users)
-        clock = await read_clock(connection, ORG)
-        assert rights == clock.rights
+        clock, seeing = await read_seeing(connection, ORG, users)
         for user in users:
-            standing = await Standings().read(connection, house.actor(user), rights)
+            standing = await Standings().read(connection, house.actor(user), clock.rights)
             for row in feed:
                 shown = standing.entitled.mask(BY_TABLE[row["entity"]], row["scopes"]) & 1
                 assert sees(seeing[user].tables, row["entity"], row["scopes"]) is bool(shown), (user, row)
