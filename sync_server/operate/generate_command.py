@@ -1,4 +1,4 @@
-"""The commands that write files from the catalogue, in a checkout: `cotton-sync generate mobile` and `docs`.
+"""The commands that write what is made from declarations: `cotton-sync generate mobile`, `docs` and `openapi`.
 
 Owns: their words and options.
 Must not know: what the files say.
@@ -8,13 +8,14 @@ Invariant: with --check nothing is written, and a file that is out of date is ex
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
 from sync_server.operate import access_docs, merge_docs
 
-generate = typer.Typer(help="Write the files that are made from the catalogue.", no_args_is_help=True)
+generate = typer.Typer(help="Write what is made from the declarations.", no_args_is_help=True)
 
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if a file is out of date")]
 
@@ -35,6 +36,16 @@ def docs(check: Check = False) -> None:
     if check:
         _tell(access_docs.drift() + merge_docs.drift())
     typer.echo("\n".join(str(path) for path in (*access_docs.generate(), *merge_docs.generate())))
+
+
+@generate.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the server, as GET /api/v1/openapi.json gives it."""
+    from sync_server.web.openapi import described
+    from sync_server.web.routes import ROUTES
+    from sync_server.wire.openapi.document import document
+
+    typer.echo(json.dumps(document(described(ROUTES)), ensure_ascii=False, indent=1))
 
 
 def _tell(stale: list[str]) -> None:

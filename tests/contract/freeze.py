@@ -1,4 +1,4 @@
-"""What phones in the field rely on, written down: the schema of each version, and the problem codes.
+"""What phones and clients rely on, written down: the schema of each version, the problem codes, the operations of REST.
 
 Owns: the frozen files beside it. `python -m tests.contract.freeze` writes them anew.
 Must not know: why something changed; the commit that changes a frozen file says it.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from erp_core.catalogue import SCHEMA_VERSION, synced_at
+from sync_server.wire.openapi import document as wire
 from sync_server.wire.problems import REGISTRY
 from sync_server.wire.schema import column
 
@@ -37,9 +38,15 @@ def promises() -> dict[str, Any]:
     return {**schemas, "problems.json": problems}
 
 
+def operations() -> dict[str, str]:
+    """Give what generated clients call: operationId -> method and path. Operations may be added, none may go."""
+    described = wire.described().items()
+    return {operation.id: f"{method} {path}" for (method, path), operation in sorted(described)}
+
+
 def main() -> None:
     FROZEN.mkdir(exist_ok=True)
-    for name, promised in promises().items():
+    for name, promised in {**promises(), "operations.json": operations()}.items():
         (FROZEN / name).write_text(json.dumps(promised, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -1,0 +1,216 @@
+"""The entities in the document: the schemas of their records, and the operations on them.
+
+Owns: how a declaration of erp_core becomes components and operations; the parameters of a list.
+Must not know: any one entity.
+Invariant: the parameters of a list are those that wire/records.py reads (tests/contract/test_openapi.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from erp_core.catalogue import ENTITIES
+from erp_core.language import Entity, Phone
+from sync_server.wire.openapi import faults, fields
+from sync_server.wire.openapi.examples import example_record
+from sync_server.wire.openapi.operations import JSON, Answer, Body, Operation, Parameter, header, path, query
+from sync_server.wire.openapi.shapes import Schema, camel, id_of, listed, or_null, ref, shape, text, whole
+from sync_server.wire.records import PAGE_DEFAULT, PAGE_MAX, VALUE_MAX
+
+PATCH_JSON: Final = "application/merge-patch+json"
+ETAG: Final = {"ETag": {"$ref": "#/components/headers/ETag"}}
+LOCATION: Final = {"Location": {"description": "Where the record is.", "schema": text()}}
+APPLIED: Final = {
+    "Preference-Applied": {"description": "`merge`, if it was preferred.", "schema": {"const": "merge"}},
+}
+IF_MATCH: Final = header(
+    "If-Match",
+    text(),
+    "The `ETag` of the record as you have it: nothing is applied if it has moved since in a way that clashes.",
+)
+PREFER: Final = header(
+    "Prefer", text(examples=["merge"]), "`merge`: what both sides changed is decided by the policies of the fields."
+)
+RECORD: Final = ("unknown_column", "unsafe_id", *faults.WRITTEN)
+FRESH: Final = ("fresh_login_needed",)
+
+
+# --- Schemas ------------------------------------------------------------------------------------------------------------
+
+
+def schemas(entity: Entity) -> Iterator[tuple[str, Schema]]:
+    """Give the components of an entity: name -> schema."""
+    name, id = camel(entity.name), id_of(f"the {entity.title.lower()}")
+    yield name, _record(entity, id)
+    yield f"{name}Page", _page(entity)
+    if entity.access.create:
+        yield f"New{name}", _new(entity, id)
+    if entity.access.update:
+        yield f"{name}Patch", _patch(entity, id)
+
+
+def _record(entity: Entity, id: Schema) -> Schema:
+    """A field that not every reader sees is left out for those who do not."""
+    members = {"id": id, **{field.name: fields.given(field) for field in entity.all_fields}}
+    optional = [field.name for field in entity.all_fields if field.read]
+    return shape(members, optional=optional, title=entity.title, help=_about(entity))
+
+
+def _new(entity: Entity, id: Schema) -> Schema:
+    needed = {f.name: fields.must_be_given(entity, f) for f in entity.all_fields}
+    members = {f.name: fields.sent(f, needed=needed[f.name]) for f in entity.all_fields}
+    own = {"id": or_null({**id, "description": "Of your own making, or left out: then the server makes one."})}
+    optional = ["id", *(name for name, must in needed.items() if not must)]
+    return shape({**own, **members}, optional=optional, title=f"New {entity.title.lower()}")
+
+
+def _patch(entity: Entity, id: Schema) -> Schema:
+    members = {f.name: fields.sent(f, needed=f.required and not f.derived) for f in entity.all_fields}
+    said = "A merge patch (RFC 7396): null empties a field, what is left out stays."
+    own = {"id": {**id, "description": "That of the path; it cannot be changed."}}
+    return shape({**own, **members}, optional=["id", *members], title=f"{entity.title} patch", help=said)
+
+
+def _page(entity: Entity) -> Schema:
+    following = or_null(
+        {**id_of("the last record"), "description": "`after` of the next page; null: this is the last."}
+    )
+    return shape({"records": listed(ref(camel(entity.name)), maxItems=PAGE_MAX), "next": following})
+
+
+def _about(entity: Entity) -> str:
+    on_phones = {
+        Phone.NONE: "Phones do not hold it.",
+        Phone.DOWN: "Phones hold it and do not change it.",
+        Phone.BOTH: "Phones hold and change it.",
+    }
+    machines = (
+        f"`{field}`: " + "; ".join(f"{w} → {', '.join(after) or 'nothing'}" for w, after in machine.moves.items()) + "."
+        for field, machine in entity.machines.items()
+    )
+    return " ".join((on_phones[entity.phone], *machines))
+
+
+# --- Operations ---------------------------------------------------------------------------------------------------------
+
+
+def operations(entity: Entity) -> Iterator[tuple[str, str, Operation]]:
+    """Give (method, path, operation) of what an entity's access admits."""
+    base = f"/api/v1/{entity.table}"
+    one = f"{base}/{{id}}"
+    yield "GET", base, _list(entity)
+    yield "GET", one, _read(entity)
+    if entity.access.create:
+        yield "POST", base, _create(entity)
+    if entity.access.update:
+        yield "PATCH", one, _change(entity)
+    if entity.access.delete:
+        yield "DELETE", one, _delete(entity)
+
+
+def _id(entity: Entity) -> Parameter:
+    return path("id", id_of(f"the {entity.title.lower()}"))
+
+
+def _a(entity: Entity) -> str:
+    name = entity.title.lower()
+    return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
+
+
+def _list(entity: Entity) -> Operation:
+    plural = fields.title_of(entity.table).lower()
+    return Operation(
+        id=f"list{camel(entity.table)}",
+        tag=entity.title,
+        summary=f"List {plural}",
+        help=f"A page of those {plural} that you see, by id. A page may be shorter than `limit`.",
+        parameters=tuple(_list_parameters(entity)),
+        answers={200: Answer("A page.", ref(f"{camel(entity.name)}Page"))},
+        codes=("bad_parameter", "forbidden"),
+    )
+
+
+def _list_parameters(entity: Entity) -> Iterator[Parameter]:
+    limit = whole(least=1, most=PAGE_MAX, default=PAGE_DEFAULT)
+    yield query("limit", limit, "Records of a page, at most.")
+    yield query("after", id_of("a record"), "The `next` of the page before.", may_be_empty=True)
+    for field in entity.all_fields:
+        said = f"Only records with this {fields.title_of(field.name).lower()}; an empty value: those without one."
+        yield query(field.name, fields.asked(field, VALUE_MAX), said, may_be_empty=True)
+
+
+def _read(entity: Entity) -> Operation:
+    return Operation(
+        id=f"read{camel(entity.name)}",
+        tag=entity.title,
+        summary=f"Read {_a(entity)}",
+        parameters=(_id(entity),),
+        answers={200: Answer("The record.", ref(camel(entity.name)), headers=ETAG, example=example_record(entity))},
+        codes=("not_found", "forbidden"),
+    )
+
+
+def _written(entity: Entity) -> Schema:
+    """What a write answers: the record, or only its id if it went out of the author's sight by it."""
+    return {"anyOf": [ref(camel(entity.name)), ref("OutOfSight")]}
+
+
+def _create(entity: Entity) -> Operation:
+    answer = Answer("The record was there already, with just these contents.", _written(entity), headers=ETAG)
+    made = Answer("It was made.", _written(entity), headers={**ETAG, **LOCATION}, links=_links(entity))
+    return Operation(
+        id=f"create{camel(entity.name)}",
+        tag=entity.title,
+        summary=f"Make {_a(entity)}",
+        help="Send an `id` if you may have to repeat it: the same again answers 200 with the record.",
+        body=Body(ref(f"New{camel(entity.name)}"), example=example_record(entity, new=True)),
+        parameters=(IF_MATCH, PREFER),
+        answers={200: answer, 201: made},
+        codes=(*RECORD, "id_taken", *_fresh(entity)),
+    )
+
+
+def _links(entity: Entity) -> Mapping[str, Mapping[str, str]]:
+    admitted = {"read": entity.access.read, "change": entity.access.update, "delete": entity.access.delete}
+    return {f"{verb}{camel(entity.name)}": {"id": "$response.body#/id"} for verb, codes in admitted.items() if codes}
+
+
+def _change(entity: Entity) -> Operation:
+    return Operation(
+        id=f"change{camel(entity.name)}",
+        tag=entity.title,
+        summary=f"Change {_a(entity)}",
+        parameters=(_id(entity), IF_MATCH, PREFER),
+        body=Body(ref(f"{camel(entity.name)}Patch"), types=(PATCH_JSON, JSON)),
+        answers={200: Answer("The record as it is now.", _written(entity), headers={**ETAG, **APPLIED})},
+        codes=(*RECORD, "invalid_value", *_fresh(entity)),
+    )
+
+
+def _delete(entity: Entity) -> Operation:
+    return Operation(
+        id=f"delete{camel(entity.name)}",
+        tag=entity.title,
+        summary=f"Delete {_a(entity)}",
+        parameters=(_id(entity), IF_MATCH, PREFER),
+        answers={204: Answer("It is gone.")},
+        codes=(*faults.WRITTEN, *_fresh(entity)),
+    )
+
+
+def _fresh(entity: Entity) -> tuple[str, ...]:
+    """What says who may do what is changed within minutes of a login only (web/records.py)."""
+    return FRESH if entity.name in ("role", "grant", "user") else ()
+
+
+def out_of_sight() -> Schema:
+    """What is told of a record that its author does not see any more."""
+    return shape(
+        {"id": id_of("the record")}, help="The write went through, and the record is not yours to see any more."
+    )
+
+
+def entity_tags() -> list[Schema]:
+    """Describe the tags of the entities."""
+    return [{"name": entity.title, "description": _about(entity)} for entity in ENTITIES]
