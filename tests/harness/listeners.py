@@ -33,6 +33,8 @@ class Listener:
 
     async def read(self) -> None:
         async for message in self.ws:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                continue  # a ping, for who answers none
             async with self._heard:
                 self.frames.append(json.loads(message.data))
                 self._heard.notify_all()
