@@ -50,8 +50,8 @@ mobile-deps: $(VENV)/dev.stamp ## install and compile the TypeScript SDK (again 
 # --- Running ---
 
 .PHONY: run
-run: $(VENV)/run.stamp ## serve with an embedded PostgreSQL and demo data; PORT=8080 DATA=data WORKERS=1
-	@exec $(CLI) serve $(OPTIONS)
+run: $(VENV)/run.stamp ## serve with an embedded PostgreSQL and demo data; PORT=8080 DATA=data WORKERS=1 BUS=1
+	@exec $(CLI) serve $(OPTIONS) $(if $(BUS),--with-bus)
 
 .PHONY: seed
 seed: $(VENV)/run.stamp ## fill the database with demo records; RECORDS=2000 DATA=data
@@ -79,6 +79,10 @@ check: $(VENV)/dev.stamp ## lint, formatting, types, import contracts, generated
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## measure against the budgets; a table, and JSON in bench-results/
 	@$(PY) -m tests.bench $(ARGS)
+
+.PHONY: fuzz-api
+fuzz-api: $(VENV)/dev.stamp ## ask a real server everything that the OpenAPI document admits, and what it does not; an hour
+	@FUZZ_API=long $(PY) -m pytest -n 2 tests/acceptance/test_schemathesis.py
 
 .PHONY: mutate
 mutate: $(VENV)/dev.stamp ## change the merge engine in each place, and name the changes that no test notices

@@ -29,6 +29,7 @@ from sync_server.operate.migrate_command import migrate
 from sync_server.operate.named import NotDone
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.seed import LOGINS, PASSWORD, RECORDS, seed_demo
+from sync_server.operate.valkey import NoValkey, bus_for
 from sync_server.store.database import RoleMissing
 from sync_server.store.unit_of_work import Busy
 
@@ -40,6 +41,7 @@ MENDABLE: Final = (
     migrations.MigrationRefused,
     serving.CannotListen,
     NotDone,
+    NoValkey,
     RoleMissing,
     Busy,
     CommandError,
@@ -93,10 +95,13 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Processes that share the port [COTTON_WORKERS, 1]")] = None,
     data: Data = None,
     demo: Annotated[bool | None, typer.Option(help="Demo organisation and logins on an empty database")] = None,
+    with_bus: Annotated[
+        bool, typer.Option("--with-bus", help="An embedded Valkey as the bus between the processes [COTTON_BUS_URL]")
+    ] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; without COTTON_DATABASE_URL, over an embedded PostgreSQL 18 below the data folder."""
     settings = settings_of(port=port, host=host, workers=workers, data=data, demo=demo)
-    with _stopping_in_order(), setup.opened(settings) as (url, cluster):
+    with _stopping_in_order(), setup.opened(settings) as (url, cluster), bus_for(settings, wanted=with_bus) as settings:
         found = serving.run(setup.prepare(settings, url))
         if not found.ready:
             typer.echo(f"cotton-sync: not ready: {found.sentence}", err=True)
