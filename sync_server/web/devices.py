@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from erp_core.values import SAFE_ID
 from sync_server.engine import devices, wipe
 from sync_server.engine.devices import NotActive
 from sync_server.store import registry, wipes
@@ -38,8 +39,8 @@ NO_SUCH_DEVICE = "There is no such device, or it is not for you to act on."
 
 async def list_devices(request: web.Request) -> web.StreamResponse:
     """GET /api/v1/devices: one's own; `?user_id=` a user's, `?all=true` everybody's, for who has device.manage."""
-    actor, after = request[keys.ACTOR], request.query.get("after", "")
-    user_id = None if _flag(request, "all") else request.query.get("user_id", actor.user_id)
+    actor, after = request[keys.ACTOR], _id(request, "after", "")
+    user_id = None if _flag(request, "all") else _id(request, "user_id", actor.user_id)
     if user_id != actor.user_id:
         await require(request, MANAGE)
     async with request.app[keys.DATABASE].acquire(actor.org_id) as connection:
@@ -132,6 +133,13 @@ async def _members(request: web.Request, types: Mapping[str, type]) -> dict[str,
         if not isinstance(value, types[name]):
             raise Problem("wrong_type", f"{name} has the wrong type.", pointer=pointer(name))
     return body
+
+
+def _id(request: web.Request, name: str, default: str) -> str:
+    said = request.query.get(name, default)
+    if said != default and not SAFE_ID.fullmatch(said):
+        raise Problem("bad_parameter", f"{name} must be an id.")
+    return said
 
 
 def _flag(request: web.Request, name: str) -> bool:

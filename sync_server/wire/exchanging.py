@@ -76,7 +76,7 @@ def read_exchange(body: Any, *, records_max: int) -> ExchangeParameters:
         if name not in _MEMBERS:
             known = ", ".join(sorted(_MEMBERS))
             raise Problem("unknown_member", f"{shown(name)} is none of {known}.", pointer=pointer(name))
-    changes = body.get("changes") or {}
+    changes = {} if body.get("changes") is None else body["changes"]
     try:
         mutations = read_changes(changes, records_max=records_max)
     except Problem as problem:

@@ -56,6 +56,15 @@ async def test_people_see_their_own_devices_and_managers_everybodys_of_their_org
     assert (await asha.ask("GET", "/devices?all=yes"))[1]["code"] == "bad_parameter"
 
 
+@pytest.mark.parametrize("name", ["user_id", "after"])
+async def test_a_list_of_devices_is_asked_for_by_ids_only(people: Database, server: Server, name: str) -> None:
+    asha = await logged_in(server, "asha")
+
+    status, answer = await asha.ask("GET", f"/devices?{name}=no%20id")
+
+    assert (status, answer["code"]) == (400, "bad_parameter")
+
+
 async def test_a_long_list_goes_on_after_its_last_device(
     people: Database, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

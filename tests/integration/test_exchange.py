@@ -322,6 +322,8 @@ async def test_what_others_change_between_the_halves_is_told(
         ({"push_id": None}, "bad_parameter", "/push_id"),
         ({"last_pulled_at": "5"}, "wrong_type", "/last_pulled_at"),
         ({"sent_at": 1.5}, "bad_parameter", "/sent_at"),
+        ({"changes": False}, "wrong_type", "/changes"),
+        ({"changes": []}, "wrong_type", "/changes"),
         ({"changed": {}}, "unknown_member", "/changed"),
         ({"changes": {"lots": {}}}, "unknown_table", "/changes/lots"),
         ({"changes": {"trades": {"updated": [{"id": "t", "x": 1}]}}}, "unknown_column", "/changes/trades/updated/0/x"),

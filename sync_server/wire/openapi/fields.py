@@ -26,7 +26,7 @@ KINDS: Final[Mapping[Kind, str]] = {
 }
 """What is said of how a field changes, where a client has to know (docs/MERGE.md has all)."""
 
-DAY: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+DAY: Final = r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 SPELLED: Final = 'A JSON array in a string, as WatermelonDB keeps it: `"[\\"a\\",\\"b\\"]"`.'
 WRAPPED: Final = "A JSON object in a string, as WatermelonDB keeps it."
 
@@ -155,7 +155,7 @@ def asked(field: Field, most: int) -> Schema:
             return {"type": "string", "maxLength": most, **({"format": "date"} if isinstance(field.type, Day) else {})}
         case Text(longest=longest):
             made["maxLength"] = min(longest, most)
-        case Number(plain_kind="string"):
+        case Number(plain_kind="string") | Instant():
             return {"type": "number"}
     return made
 

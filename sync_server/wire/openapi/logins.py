@@ -198,7 +198,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         *("changePassword", TAG, "Change one's password; the other sessions end", {200: Answer("Changed.", _ENDED)}),
         body=_body(
             {"old_password": _text(format="password"), "new_password": _text(format="password")},
-            example={"old_password": "cotton-demo", "new_password": "a longer one"},
+            example={"old_password": "the one before", "new_password": "a longer one"},
         ),
         codes=(*faults.GUESSED, "password_refused"),
     ),
