@@ -29,7 +29,7 @@ class Field:
 
     async def ask(self, changes: dict[str, Any] | None = None, **said: Any) -> Answer:
         wanted = {"push_id": f"p{next(_IDS)}", "last_pulled_at": self.cursor, "schema_version": 2, **said}
-        return await self.clerk.ask("POST", "/sync/exchange", {**wanted, "changes": changes or {}})
+        return await self.clerk.ask("POST", "/sync/exchange", {**wanted, "changes": {} if changes is None else changes})
 
     async def exchange(self, changes: dict[str, Any] | None = None, **said: Any) -> dict[str, Any]:
         answer = await self.ask(changes, **said)
