@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -40,6 +40,10 @@ FAIR: Final = 200
 """Connections that are written to before others have their turn; some 4 ms."""
 
 
+def _nobody_asks(_socket: Socket, _channel: str) -> None:
+    """Before somebody does."""
+
+
 class Hall:
     """The connections of one process."""
 
@@ -51,6 +55,8 @@ class Hall:
         self.heartbeat_seconds = settings.live_heartbeat_seconds
         self.sockets: dict[Member, Socket] = {}
         self.stopping = False
+        self.on_lost: Callable[[Socket, str], None] = _nobody_asks
+        """Told of each channel that a connection has lost."""
         self._ready: set[Member] = set()
         self._woken = asyncio.Event()
         self._goodbyes: set[asyncio.Task[None]] = set()
@@ -104,11 +110,17 @@ class Hall:
         for member, name in heard.lost:
             socket = self.sockets.get(member)
             if socket is not None:
-                socket.notices.append(frames.unsubscribed(name, "forbidden"))
-                self._ready.add(member)
+                self.on_lost(socket, name)
+                self.notify(socket, "unsubscribed", name, frames.unsubscribed(name, "forbidden"))
         self._ready |= heard.ready
         if self._ready:
             self._woken.set()
+
+    def notify(self, socket: Socket, kind: str, channel: str, text: str) -> None:
+        """Have a frame sent soon, instead of an older one of its kind on its channel."""
+        socket.notices[kind, channel] = text
+        self._ready.add(socket.member)
+        self._woken.set()
 
     async def pump(self) -> None:
         """Tell everybody what there is to tell, for ever."""
@@ -129,7 +141,8 @@ class Hall:
                 await asyncio.sleep(0)
 
     async def _tell_one(self, socket: Socket, written: dict[Hint, str]) -> None:
-        texts, socket.notices = socket.notices, []
+        texts = list(socket.notices.values())
+        socket.notices.clear()
         hint = self.hub.take(socket.member)
         if hint is not None:
             if hint not in written:

@@ -16,7 +16,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.http_websocket import WSMessage
 
 from sync_server.live.channels import read_channel
-from sync_server.live.members import subscribe, unsubscribe
+from sync_server.live.members import SUBSCRIPTIONS_MAX, subscribe, unsubscribe
 from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.bearer import Verifiers
@@ -41,7 +41,7 @@ async def get_live(request: web.Request) -> web.StreamResponse:
         try:
             await _converse(live, request, socket)
         finally:
-            live.hall.leave(socket)
+            live.leave(socket)
     return ws
 
 
@@ -82,9 +82,12 @@ async def _heed(live: Live, request: web.Request, socket: Socket, message: WSMes
 async def _answer(live: Live, request: web.Request, socket: Socket, said: Said) -> Close | None:
     hall = live.hall
     match said:
-        case Subscribe(channel=name):
+        case Subscribe(channel=name, presence=presence):
             await hall.send(socket, await _subscribe(live, socket, name))
+            if presence and name in socket.member.channels:
+                live.attendance.show(socket, name)
         case Unsubscribe(channel=name):
+            live.attendance.hide(socket, name)
             unsubscribe(socket.member, name)
             await hall.send(socket, frames.unsubscribed(name))
         case Authenticate(token=token):
@@ -103,7 +106,7 @@ async def _subscribe(live: Live, socket: Socket, name: str) -> str:
         labels = tuple(await live.source.labels(socket.actor.org_id, channel.table, channel.id))
     if subscribe(socket.member, name, labels):
         return frames.subscribed(name)
-    return frames.refused(name, "forbidden" if len(socket.member.channels) < 50 else "too_many_channels")
+    return frames.refused(name, "forbidden" if len(socket.member.channels) < SUBSCRIPTIONS_MAX else "too_many_channels")
 
 
 async def _authenticate(live: Live, request: web.Request, socket: Socket, token: str) -> Close | None:

@@ -21,11 +21,13 @@ from sync_server.identity.tokens import Tokens
 from sync_server.live.bus import Bus
 from sync_server.live.choose import choose_bus
 from sync_server.live.news import Batch, read_batch, write_batch
+from sync_server.live.presence import read_shown
 from sync_server.live.tail import Mark, Seen, Tail
 from sync_server.store.actor import Actor
 from sync_server.store.database import DISCONNECTED, Database, nobody_listens
 from sync_server.store.sessions import live_among
 from sync_server.web import keys
+from sync_server.web.attendance import Attendance
 from sync_server.web.draining import FLIGHTS
 from sync_server.web.hall import Hall
 from sync_server.web.live_source import LogSource
@@ -56,6 +58,8 @@ class Live:
         self._database = database
         self._tokens = tokens
         self.tail = Tail(hall.hub, self.source, tell=hall.tell, publish=self._publish)
+        self.attendance = Attendance(hall, bus)
+        hall.on_lost = self.attendance.hide
 
     async def look(self, actor: Actor) -> tuple[Mark, Seen]:
         """Say what somebody who comes sees, and by which clock. Cost: nothing if another connection of theirs is here."""
@@ -78,6 +82,11 @@ class Live:
         self.tail.wake()
         return socket
 
+    def leave(self, socket: Socket) -> None:
+        """Forget a connection."""
+        self.attendance.hide_all(socket)
+        self.hall.leave(socket)
+
     def _publish(self, batch: Batch) -> None:
         self._bus.publish(batch.org_id, write_batch(batch))
 
@@ -88,6 +97,10 @@ class Live:
         batch = read_batch(message)
         if batch is not None:
             self.tail.hear(batch)
+            return
+        shown = read_shown(message)
+        if shown is not None:
+            self.attendance.hear(shown)
 
     # --- Tasks ----------------------------------------------------------------------------------------------------------
 
@@ -96,6 +109,7 @@ class Live:
         return (
             self.hall.pump(),
             self.hall.beat(),
+            self.attendance.keep(),
             self._keep(self.tail.follow),
             self._keep(self._watch),
             self._bus.run(self._hear, self.tail.wake),

@@ -47,7 +47,10 @@ class Socket:
     beat_at: float = 0.0
     warned: bool = False
     stalled_at: float | None = None
-    notices: list[str] = field(default_factory=list)
+    notices: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(Kind, channel) -> the newest frame that is yet to be sent."""
+    shown: set[str] = field(default_factory=set)
+    """The channels on which it shows itself."""
     ending: bool = False
     _messages: float = MESSAGES_AT_ONCE
 
