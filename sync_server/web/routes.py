@@ -19,6 +19,7 @@ from sync_server.web import (
     auth,
     codes,
     devices,
+    docs_page,
     exchange,
     explain,
     health,
@@ -63,6 +64,9 @@ def _entity_routes() -> Iterator[Route]:
 ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/healthz", health.is_alive, PUBLIC),
     Route("GET", "/readyz", health.is_ready, PUBLIC),
+    Route("GET", "/docs", docs_page.get_page, PUBLIC),
+    Route("GET", "/docs/docs.js", docs_page.get_script, PUBLIC),
+    Route("GET", "/docs/docs.css", docs_page.get_style, PUBLIC),
     Route("POST", "/api/v1/auth/login", auth.log_in, PUBLIC),
     Route("POST", "/api/v1/auth/refresh", auth.refresh, PUBLIC),
     Route("POST", "/api/v1/auth/logout", auth.log_out, LOGGED_IN),

@@ -26,6 +26,14 @@ _ETAG: Final = {"ETag": {"$ref": "#/components/headers/ETag"}}
 
 SCHEMAS: Final[Mapping[str, Schema]] = {}
 
+_SINCE: Final = header("If-None-Match", text(), "The `ETag` of before.")
+
+
+def _file(id: str, what: str, type: str) -> Operation:
+    answers = {200: Answer("It.", text(), type, headers=_ETAG), 304: Answer("Nothing changed.")}
+    return Operation(id, TAG, f"Give {what} of the page that shows this document", answers, parameters=(_SINCE,))
+
+
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/api/v1/live"): Operation(
         *("live", TAG, "Open a WebSocket that says when there is something to pull", {101: Answer("It is open.")}),
@@ -59,6 +67,9 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             200: Answer("OpenAPI 3.1.", anything(), headers=_ETAG),
             304: Answer("Nothing changed."),
         },
-        parameters=(header("If-None-Match", text(), "The `ETag` of before."),),
+        parameters=(_SINCE,),
     ),
+    ("GET", "/docs"): _file("docs", "the markup", "text/html"),
+    ("GET", "/docs/docs.js"): _file("docsScript", "the script", "text/javascript"),
+    ("GET", "/docs/docs.css"): _file("docsStyle", "the style", "text/css"),
 }
