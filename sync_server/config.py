@@ -75,6 +75,9 @@ class ServerSettings(BaseSettings):
         le=2**32,
         description="largest request body after decompression, in bytes, 1024 to 4294967296",
     )
+    import_max: int = Field(
+        256 * 2**20, ge=1_024, le=2**34, description="largest file to import, in bytes, 1024 to 17179869184"
+    )
     push_records_max: int = Field(10_000, ge=1, le=1_000_000, description="records in one push, 1 to 1000000")
     access_token_seconds: int = Field(600, ge=30, le=600, description="life of an access token, in seconds, 30 to 600")
     refresh_token_days: int = Field(30, ge=1, le=365, description="life of a refresh token, in days, 1 to 365")
@@ -94,14 +97,12 @@ class ServerSettings(BaseSettings):
     drain_seconds: int = Field(
         15, ge=0, le=600, description="longest wait for requests under way after SIGTERM, in seconds, 0 to 600"
     )
-
     spool_bytes_max: int = Field(
         2 * 2**30,
         ge=2**20,
         le=2**42,
         description="disk space for first syncs kept ready, in bytes, 1048576 to 4398046511104",
     )
-
     slice_bytes_max: int = Field(
         2 * 2**30,
         ge=0,
@@ -115,7 +116,6 @@ class ServerSettings(BaseSettings):
         le=21_600,
         description="how long the next slice may be asked for after the last, in seconds, 60 to 21600",
     )
-
     tombstone_days: int = Field(
         180,
         ge=1,
