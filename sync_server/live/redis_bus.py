@@ -49,10 +49,11 @@ Connect = Callable[[], AbstractAsyncContextManager[Wire]]
 
 
 class RedisBus:
-    """A bus over the Redis that `connect` reaches."""
+    """A bus over the Redis that `connect` reaches, for the processes over one database: positions of another mean nothing."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, database: str) -> None:
         self._connect = connect
+        self._prefix = f"{PREFIX}{database}:"
         self._outbox: deque[tuple[str, bytes]] = deque(maxlen=OUTBOX_MAX)
         self._wanted: frozenset[str] = frozenset()
         self._told = asyncio.Event()
@@ -61,12 +62,12 @@ class RedisBus:
 
     def publish(self, org_id: str, message: bytes, /) -> None:
         """Tell the other processes, as soon as Redis can be reached."""
-        self._outbox.append((PREFIX + org_id, message))
+        self._outbox.append((self._prefix + org_id, message))
         self._told.set()
 
     def follow(self, org_ids: Collection[str], /) -> None:
         """Listen to these organisations."""
-        wanted = frozenset(PREFIX + org_id for org_id in org_ids)
+        wanted = frozenset(self._prefix + org_id for org_id in org_ids)
         if wanted != self._wanted:
             self._wanted = wanted
             self._turned.set()

@@ -27,8 +27,11 @@ from sync_server.live.news import Batch
 POLL_SECONDS: Final = 0.25
 """Until a change is heard that nobody tells of: made in psql, or by a process without a bus."""
 
-REST_SECONDS: Final = 0.005
-"""Between two looks, however many commits there are."""
+REST_SECONDS: Final = 0.02
+"""Between two looks, however many commits there are; the first commit after a quiet moment is heard at once."""
+
+TURN_SECONDS: Final = 1.0
+"""Between two looks for grants that began or ended by themselves."""
 
 TURNS_MAX: Final = 4
 """How often rights are worked out in one go while they keep changing; the next look goes on."""
@@ -84,6 +87,7 @@ class Tail:
         self._publish = publish
         self._woken = asyncio.Event()
         self._unsure: dict[str, set[str]] = {}
+        self._turned_at = 0.0
 
     def wake(self) -> None:
         """Have the log looked at now."""
@@ -150,6 +154,9 @@ class Tail:
 
     async def _turn_by_time(self) -> None:
         now = time.time()
+        if abs(now - self._turned_at) < TURN_SECONDS:
+            return
+        self._turned_at = now
         for house in list(self._hub.houses()):
             turned = [
                 viewer.user_id for viewer in house.viewers.values() if viewer.until is not None and viewer.until <= now

@@ -24,7 +24,8 @@ from sync_server.live.news import Batch, read_batch, write_batch
 from sync_server.live.presence import read_shown
 from sync_server.live.tail import Mark, Seen, Tail
 from sync_server.store.actor import Actor
-from sync_server.store.database import DISCONNECTED, Database, nobody_listens
+from sync_server.store.database import DISCONNECTED, NO_ORGANISATION, Database, nobody_listens
+from sync_server.store.facts import read_identity
 from sync_server.store.sessions import live_among
 from sync_server.web import keys
 from sync_server.web.attendance import Attendance
@@ -168,8 +169,10 @@ async def close_live(app: web.Application) -> None:
 async def run_live(app: web.Application) -> AsyncIterator[None]:
     """Keep live connections going while the application runs; for `app.cleanup_ctx`, after the database."""
     settings, database = app[keys.SETTINGS], app[keys.DATABASE]
+    async with database.acquire(NO_ORGANISATION) as connection:
+        bus = choose_bus(settings.bus_url, await read_identity(connection))
     hall = Hall(settings)
-    live = app[LIVE_ROOM] = Live(hall, database, app[keys.TOKENS], choose_bus(settings.bus_url))
+    live = app[LIVE_ROOM] = Live(hall, database, app[keys.TOKENS], bus)
     database.on_commit = lambda _org_id: live.tail.wake()
     running = [asyncio.ensure_future(task) for task in live.tasks(app[FLIGHTS].drain_begun)]
     yield

@@ -32,9 +32,11 @@ async def valkey(tmp_path: Path) -> AsyncIterator[Valkey]:
 
 
 @asynccontextmanager
-async def heard_over(url: str, *org_ids: str) -> AsyncIterator[tuple[Bus, list[bytes], list[None]]]:
+async def heard_over(
+    url: str, *org_ids: str, database: str = "db"
+) -> AsyncIterator[tuple[Bus, list[bytes], list[None]]]:
     """Run a process's end of the bus; give what it hears, and how often it may have missed something."""
-    bus, heard, missed = choose_bus(url), list[bytes](), list[None]()
+    bus, heard, missed = choose_bus(url, database), list[bytes](), list[None]()
     bus.follow(org_ids)
     running = asyncio.create_task(bus.run(heard.append, lambda: missed.append(None)))
     try:
@@ -62,6 +64,20 @@ async def test_process_hears_of_the_organisations_that_it_follows_and_of_no_othe
         teller.publish("o1", b"one again")
         teller.publish("o2", b"two again")
         await until(lambda: heard == [b"one", b"two again"])
+
+
+async def test_processes_over_another_database_are_not_heard(valkey: Valkey) -> None:
+    """Its organisations may have the same names, as a copy for trying things out does; its positions mean nothing here."""
+    async with (
+        heard_over(valkey.url, database="copy") as (copy, _, _),
+        heard_over(valkey.url) as (teller, _, _),
+        heard_over(valkey.url, "o1") as (_, heard, _),
+    ):
+        copy.publish("o1", b"from the copy")
+        await asyncio.sleep(0.2)
+        teller.publish("o1", b"from here")
+        await until(lambda: bool(heard))
+        assert heard == [b"from here"]
 
 
 async def test_cluster_carries_every_organisation_over_one_node_of_its_own(tmp_path: Path) -> None:
@@ -102,7 +118,7 @@ async def test_bus_that_goes_away_is_taken_up_again(valkey: Valkey) -> None:
 
 
 async def test_bus_that_was_never_there_holds_nobody_up(tmp_path: Path) -> None:
-    bus = choose_bus("redis://127.0.0.1:1/0")
+    bus = choose_bus("redis://127.0.0.1:1/0", "db")
     running = asyncio.create_task(bus.run(lambda _: None, lambda: None))
     for n in range(5_000):
         bus.publish("o1", b"%d" % n)
