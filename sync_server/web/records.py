@@ -19,15 +19,19 @@ from conflict.mutation import Mutation
 from erp_core.language import Entity
 from sync_server.engine import office, reading
 from sync_server.engine.devices import DeviceWiping, SessionEnded
+from sync_server.engine.listing import Asked, NotSearched, NotShown, Page, read_page
 from sync_server.engine.standing import Standings
 from sync_server.identity.people import login_name
 from sync_server.store.actor import Actor
 from sync_server.store.database import Database
+from sync_server.store.pages import Condition, Order
 from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.bodies import JSON_TYPES, read_body
 from sync_server.web.fresh import require_fresh
+from sync_server.wire import listing
 from sync_server.wire import records as wire
+from sync_server.wire.places import write_next
 from sync_server.wire.problems import Problem
 from sync_server.wire.strict_json import loads
 
@@ -47,14 +51,18 @@ class Records:
         self.path = f"/api/v1/{entity.table}"
 
     async def list(self, request: web.Request) -> web.StreamResponse:
-        """GET /api/v1/{table}?limit=&after=&field=value."""
-        asked = wire.read_list(self._table, list(request.query.items()))
-        wanted = reading.Asked(asked.limit, asked.after, asked.equal)
+        """GET /api/v1/{table}, with the parameters of wire/listing.py; `Prefer: count=exact`: say how many there are."""
+        asked = listing.read_list(self._table, list(request.query.items()))
+        counts = listing.preferences(request.headers).get("count") == "exact"
         try:
-            page = await reading.read_page(*_engine(request), self._table, wanted)
-        except reading.NotShown as hidden:
-            raise wire.unknown_field(self._table, hidden.name) from None
-        return await send_json(request, wire.write_page(page.records, more=page.more))
+            page = await read_page(*_engine(request), self._table, _asked(asked, counts=counts))
+        except NotShown as hidden:
+            raise listing.unknown_field(self._table, hidden.name) from None
+        except NotSearched:
+            raise listing.unknown_field(self._table, "q") from None
+        return await send_json(
+            request, _written(asked, page), headers=_applied(counts and page.counted_all, "count=exact")
+        )
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """GET /api/v1/{table}/{id}."""
@@ -78,8 +86,7 @@ class Records:
         body = await read_body(request, request.app[keys.SETTINGS], types=PATCH_TYPES)
         id = request.match_info["id"]
         written = await self._write(request, wire.read_patch(self._table, id, loads(body)))
-        applied = {"Preference-Applied": "merge"} if wire.prefers_merge(request.headers) else {}
-        return await _answer(request, written.record, 200, id=id, **applied)
+        return await _answer(request, written.record, 200, id=id, **_applied(_merges(request), "merge"))
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """DELETE /api/v1/{table}/{id}; `If-Match`: only if nobody changed it since."""
@@ -92,10 +99,36 @@ class Records:
         if self._entity.name in RIGHTS or (self._entity.name == "user" and "phone" in mutation.values):
             await require_fresh(request)
         with told_apart():
-            return await office.write(*_engine(request), mutation, base, merges=wire.prefers_merge(request.headers))
+            return await office.write(*_engine(request), mutation, base, merges=_merges(request))
+
+
+def _merges(request: web.Request) -> bool:
+    """Say whether the client prefers a merge to being told of a clash (RFC 7240: a preference of our own)."""
+    return "merge" in listing.preferences(request.headers)
 
 
 NOT_THERE: Final = "There is no such record, or it is not for you to see."
+
+
+def _asked(query: listing.ListQuery, *, counts: bool) -> Asked:
+    conditions = [Condition(one.field, one.operation, one.values) for one in query.filters]
+    orders = [Order(key.field, key.descending) for key in query.sort]
+    return Asked(query.limit, query.after, conditions, orders, query.fields, query.words, query.include, counts)
+
+
+def _written(query: listing.ListQuery, page: Page) -> bytes:
+    following = write_next(query.sort, page.keys, page.records[-1].id) if page.more else None
+    return wire.write_page(
+        page.records,
+        following,
+        fields=query.fields,
+        included=page.included if query.include else None,
+        count=None if page.count is None else (page.count, page.counted_all),
+    )
+
+
+def _applied(applied: bool, preference: str) -> dict[str, str]:
+    return {"Preference-Applied": preference} if applied else {}
 
 
 def _engine(request: web.Request) -> tuple[Database, Standings, Actor]:

@@ -1,6 +1,6 @@
-"""Records over REST: one record, or a page of a table, as JSON; and the bodies, parameters and tags that ask for them.
+"""Records over REST: one record, or a page of a table, as JSON; and the bodies and tags that ask for them.
 
-Owns: the shape of a record that is sent or given, of a page, the query of a list, and entity tags.
+Owns: the shape of a record that is sent or given, of a page, and entity tags. The query of a list: listing.py.
 Must not know: engine, store, aiohttp; what the values mean.
 Invariant: what passes has only columns of the table and values of the declared JSON type, as in a push
 (wire/changes.py; tests/integration/test_mass_assignment.py), and no field that is hidden is in what is given.
@@ -11,24 +11,15 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import orjson
 
 from conflict.mutation import Mutation, Operation
 from erp_core.catalogue import BY_TABLE
-from erp_core.language import Field, Violation
-from erp_core.values import SAFE_ID, Plain, Unreadable
+from erp_core.language import Violation
+from erp_core.values import SAFE_ID, Plain
 from sync_server.wire.problems import Problem, pointer, shown
-
-PAGE_MAX: Final = 200
-PAGE_DEFAULT: Final = 50
-MATCHES_MAX: Final = 8
-"""Fields that one list may be asked for."""
-
-VALUE_MAX: Final = 200
-"""Characters of a value that is asked for."""
 
 _JSON_NAMES: Final[Mapping[type, str]] = {
     str: "string",
@@ -86,78 +77,9 @@ def read_values(table: str, body: Any, *place: str) -> dict[str, Plain]:
     return values
 
 
-# --- What is asked for --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ListQuery:
-    """The query of a list: `equal` has (field, value in JSON)."""
-
-    limit: int
-    after: str
-    equal: tuple[tuple[str, str], ...]
-
-
-def read_list(table: str, query: Sequence[tuple[str, str]]) -> ListQuery:
-    """Read `?limit=&after=&field=value`. Raises Problem: an unknown parameter would give what nobody asked for."""
-    names = [name for name, _ in query]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise Problem("bad_parameter", f"{shown(twice)} is there twice.")
-    given = dict(query)
-    limit, after = _limit(given.pop("limit", str(PAGE_DEFAULT))), given.pop("after", "")
-    if after and not SAFE_ID.fullmatch(after):
-        raise Problem("bad_parameter", "after must be the id with which the page before ended: its `next`.")
-    if len(given) > MATCHES_MAX:
-        raise Problem("bad_parameter", f"At most {MATCHES_MAX} fields can be asked for at once.")
-    return ListQuery(limit, after, tuple((name, _value(table, name, text)) for name, text in given.items()))
-
-
-def unknown_field(table: str, name: str) -> Problem:
-    """Make the refusal of a parameter that is no field, or none that the asker ever sees: both the same."""
-    return Problem("bad_parameter", f"{shown(name)} is none of limit, after and the fields of {table} that you see.")
-
-
-def _limit(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= PAGE_MAX:
-        raise Problem("bad_parameter", f"limit must be a whole number from 1 to {PAGE_MAX}.")
-    return int(text)
-
-
-def _value(table: str, name: str, text: str) -> str:
-    """Turn the text of a parameter into the JSON that a record has in this field; empty: the field is empty."""
-    field = BY_TABLE[table].by_name.get(name)
-    if field is None:
-        raise unknown_field(table, name)
-    if len(text) > VALUE_MAX or "\0" in text:
-        raise Problem("bad_parameter", f"{name} cannot be asked for by this value.")
-    if not text:
-        return "null"
-    try:
-        return orjson.dumps(field.type.plain(field.type.read(_plain(field, text)))).decode()
-    except (Unreadable, ValueError):
-        raise Problem("bad_parameter", f"No record has this value in {name}.") from None
-
-
-def _plain(field: Field, text: str) -> Plain:
-    """Give the plain form of a text. Raises ValueError."""
-    if field.type.plain_kind == "boolean":
-        if text not in ("true", "false"):
-            raise ValueError
-        return text == "true"
-    if field.type.plain_kind == "number":
-        return int(text) if re.fullmatch("[0-9]{1,15}", text) else float(text)
-    return text
-
-
 # --- Entity tags --------------------------------------------------------------------------------------------------------
 
 _TAG: Final = re.compile(r'"([0-9]{1,16})"')
-
-
-def prefers_merge(headers: Mapping[str, str]) -> bool:
-    """Say whether the client prefers a merge to being told of a clash (RFC 7240: a preference of our own)."""
-    return "merge" in (said.partition(";")[0].strip().lower() for said in headers.get("Prefer", "").split(","))
 
 
 def tag_of(position: int) -> str:
@@ -192,18 +114,37 @@ class ShownRecord(Protocol):
     def hidden(self) -> Collection[str]: ...
 
 
-def write_record(record: ShownRecord) -> bytes:
-    """Write a record without what is hidden."""
-    if not record.hidden:
+def write_record(record: ShownRecord, fields: Collection[str] = ()) -> bytes:
+    """Write a record without what is hidden; `fields`: nothing but these and the id."""
+    if not record.hidden and not fields:
         return record.payload.encode()
     document = orjson.loads(record.payload)
-    return orjson.dumps({name: value for name, value in document.items() if name not in record.hidden})
+    wanted = {"id", *fields} if fields else document.keys()
+    return orjson.dumps({n: value for n, value in document.items() if n in wanted and n not in record.hidden})
 
 
-def write_page(records: Sequence[ShownRecord], *, more: bool) -> bytes:
-    """Write a page: the records, and `next`, the id to go on after; null at the end."""
-    following = orjson.dumps(records[-1].id if more else None)
-    return b'{"records":[' + b",".join(map(write_record, records)) + b'],"next":' + following + b"}"
+def write_page(
+    records: Sequence[ShownRecord],
+    following: str | None,
+    *,
+    fields: Collection[str] = (),
+    included: Mapping[str, Sequence[ShownRecord]] | None = None,
+    count: tuple[int, bool] | None = None,
+) -> bytes:
+    """Write a page: the records, and `next`, from which the page behind it follows; null at the end.
+
+    `included`: table -> records that these name. `count`: how many all pages hold, and whether that is all of them.
+    """
+    listed = b",".join(write_record(one, fields) for one in records)
+    parts = [b'"records":[' + listed + b"]", b'"next":' + orjson.dumps(following)]
+    if included is not None:
+        tables = (
+            orjson.dumps(t) + b":[" + b",".join(map(write_record, several)) + b"]" for t, several in included.items()
+        )
+        parts.append(b'"included":{' + b",".join(tables) + b"}")
+    if count is not None:
+        parts.append(b'"count":%d,"count_is":"%b"' % (count[0], b"exact" if count[1] else b"at_least"))
+    return b"{" + b",".join(parts) + b"}"
 
 
 # --- Refusals -----------------------------------------------------------------------------------------------------------

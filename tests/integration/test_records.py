@@ -15,9 +15,9 @@ import pytest
 from erp_core.access import ROLES
 from erp_core.catalogue import ENTITIES
 from sync_server.engine import office, reading
-from sync_server.store import lists
+from sync_server.store import pages as sql
 from sync_server.store.database import Database
-from sync_server.wire.records import PAGE_MAX
+from sync_server.wire.listing import PAGE_MAX
 from tests.harness.office import EXAMPLES, Answer, Clerk, at_desk, furnish
 from tests.harness.servers import Server
 from tests.harness.world import House, lot, records
@@ -294,7 +294,7 @@ async def test_query_that_cannot_be_meant_is_refused(clerk: Clerk, query: str) -
 
 
 async def test_page_is_bounded_by_bytes_too(clerk: Clerk, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "_PAGE", lists._PAGE.replace(str(lists.PAGE_BYTES_MAX), "1500"))
+    monkeypatch.setattr(sql, "_PAGE", sql._PAGE.replace(str(sql.PAGE_BYTES_MAX), "1500"))
     await house.add_partners(*(f"q{n}" for n in range(9)))
 
     read = await pages(clerk, "/business_partners?", 200)
@@ -485,8 +485,8 @@ async def test_planted_answer_without_the_mask_is_found(
 async def test_planted_list_without_scopes_is_found(
     server: Server, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists, "_WALK", lists._WALK.replace("f.scopes && $5::text[]", "$5::text[] IS NOT NULL"))
-    monkeypatch.setattr(lists, "_LABELLED", lists._WALK)
+    monkeypatch.setattr(sql, "SEEN", "{scopes}::text[] IS NOT NULL")
+    monkeypatch.setattr(sql, "ON_EVERY_RECORD", frozenset({"org", "branch", "branch:b2"}))
 
     with pytest.raises(AssertionError):
         await test_record_out_of_sight_is_answered_as_one_that_is_not_there(server, house)

@@ -20,7 +20,7 @@ import pytest
 
 from erp_core.catalogue import BY_TABLE, ENTITIES
 from migrations.walls import MAKE_ROLE_V1
-from sync_server.engine.reading import Asked, read_page
+from sync_server.engine.listing import Asked, read_page
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.setup import role_fault
 from sync_server.operate.standing import report
@@ -394,7 +394,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND acl.grantee IN (0, $1::text::r
 ONLY_READ: Final = ("event", "feed", "label", "assignment", "epoch_fork", "schema_stamp", "alembic_version")
 NEVER_TOUCHED: Final = ("login_name", "app_user")
 APPENDED: Final = ("security_event", "correction")
-CALLED: Final = {"find_login", "find_login_holder", "find_people_by_phone", "is_known_installation"}
+CALLED: Final = {"find_login", "find_login_holder", "find_people_by_phone", "is_known_installation", "search_names"}
 
 
 async def _rights(owner: Connection) -> dict[str, set[str]]:
@@ -438,7 +438,7 @@ async def test_the_role_has_no_right_that_it_should_not_have(database: Database)
     }
 
 
-async def test_the_role_calls_nothing_that_acts_as_the_owner_but_the_four_look_ups(database: Database) -> None:
+async def test_the_role_calls_nothing_that_acts_as_the_owner_but_the_look_ups(database: Database) -> None:
     async with database.acquire_everywhere() as owner:
         may_call = await owner.fetch(
             "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"

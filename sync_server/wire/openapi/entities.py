@@ -1,8 +1,8 @@
 """The entities in the document: the schemas of their records, and the operations on them.
 
-Owns: how a declaration of erp_core becomes components and operations; the parameters of a list.
+Owns: how a declaration of erp_core becomes components and operations; lists are in lists.py.
 Must not know: any one entity.
-Invariant: the parameters of a list are those that wire/records.py reads (tests/contract/test_openapi.py).
+Invariant: an entity has the operations that its access admits, and no other (tests/contract/test_openapi.py).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Final
 
 from erp_core.catalogue import ENTITIES
 from erp_core.language import Entity, Phone
-from sync_server.wire.openapi import faults, fields
+from sync_server.wire.openapi import faults, fields, lists
 from sync_server.wire.openapi.examples import example_record
-from sync_server.wire.openapi.operations import JSON, Answer, Body, Operation, Parameter, header, path, query
-from sync_server.wire.openapi.shapes import Schema, camel, id_of, listed, or_null, ref, shape, text, whole
-from sync_server.wire.records import PAGE_DEFAULT, PAGE_MAX, VALUE_MAX
+from sync_server.wire.openapi.lists import a_title
+from sync_server.wire.openapi.operations import JSON, Answer, Body, Operation, Parameter, header, path
+from sync_server.wire.openapi.shapes import Schema, camel, id_of, or_null, ref, shape, text
 
 PATCH_JSON: Final = "application/merge-patch+json"
 ETAG: Final = {"ETag": {"$ref": "#/components/headers/ETag"}}
@@ -43,7 +43,8 @@ def schemas(entity: Entity) -> Iterator[tuple[str, Schema]]:
     """Give the components of an entity: name -> schema."""
     name, id = camel(entity.name), id_of(f"the {entity.title.lower()}")
     yield name, _record(entity, id)
-    yield f"{name}Page", _page(entity)
+    yield f"{name}Page", lists.page(entity)
+    yield f"{name}Part", _part(entity, id)
     if entity.access.create:
         yield f"New{name}", _new(entity, id)
     if entity.access.update:
@@ -55,6 +56,14 @@ def _record(entity: Entity, id: Schema) -> Schema:
     members = {"id": id, **{field.name: fields.given(field) for field in entity.all_fields}}
     optional = [field.name for field in entity.all_fields if field.read]
     return shape(members, optional=optional, title=entity.title, help=_about(entity))
+
+
+def _part(entity: Entity, id: Schema) -> Schema:
+    members = {"id": id, **{field.name: fields.given(field) for field in entity.all_fields}}
+    optional = [field.name for field in entity.all_fields]
+    return shape(
+        members, optional=optional, title=f"Part of {a_title(entity)}", help="Only the `fields` that were asked for."
+    )
 
 
 def _new(entity: Entity, id: Schema) -> Schema:
@@ -70,13 +79,6 @@ def _patch(entity: Entity, id: Schema) -> Schema:
     said = "A merge patch (RFC 7396): null empties a field, what is left out stays."
     own = {"id": {**id, "description": "That of the path; it cannot be changed."}}
     return shape({**own, **members}, optional=["id", *members], title=f"{entity.title} patch", help=said)
-
-
-def _page(entity: Entity) -> Schema:
-    following = or_null(
-        {**id_of("the last record"), "description": "`after` of the next page; null: this is the last."}
-    )
-    return shape({"records": listed(ref(camel(entity.name)), maxItems=PAGE_MAX), "next": following})
 
 
 def _about(entity: Entity) -> str:
@@ -99,7 +101,7 @@ def operations(entity: Entity) -> Iterator[tuple[str, str, Operation]]:
     """Give (method, path, operation) of what an entity's access admits."""
     base = f"/api/v1/{entity.table}"
     one = f"{base}/{{id}}"
-    yield "GET", base, _list(entity)
+    yield "GET", base, lists.listing(entity)
     yield "GET", one, _read(entity)
     if entity.access.create:
         yield "POST", base, _create(entity)
@@ -113,38 +115,11 @@ def _id(entity: Entity) -> Parameter:
     return path("id", id_of(f"the {entity.title.lower()}"))
 
 
-def _a(entity: Entity) -> str:
-    name = entity.title.lower()
-    return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
-
-
-def _list(entity: Entity) -> Operation:
-    plural = fields.title_of(entity.table).lower()
-    return Operation(
-        id=f"list{camel(entity.table)}",
-        tag=entity.title,
-        summary=f"List {plural}",
-        help=f"A page of those {plural} that you see, by id. A page may be shorter than `limit`.",
-        parameters=tuple(_list_parameters(entity)),
-        answers={200: Answer("A page.", ref(f"{camel(entity.name)}Page"))},
-        codes=("bad_parameter", "forbidden"),
-    )
-
-
-def _list_parameters(entity: Entity) -> Iterator[Parameter]:
-    limit = whole(least=1, most=PAGE_MAX, default=PAGE_DEFAULT)
-    yield query("limit", limit, "Records of a page, at most.")
-    yield query("after", id_of("a record"), "The `next` of the page before.", may_be_empty=True)
-    for field in entity.all_fields:
-        said = f"Only records with this {fields.title_of(field.name).lower()}; an empty value: those without one."
-        yield query(field.name, fields.asked(field, VALUE_MAX), said, may_be_empty=True)
-
-
 def _read(entity: Entity) -> Operation:
     return Operation(
         id=f"read{camel(entity.name)}",
         tag=entity.title,
-        summary=f"Read {_a(entity)}",
+        summary=f"Read {a_title(entity)}",
         parameters=(_id(entity),),
         answers={200: Answer("The record.", ref(camel(entity.name)), headers=ETAG, example=example_record(entity))},
         codes=("not_found", "forbidden"),
@@ -162,7 +137,7 @@ def _create(entity: Entity) -> Operation:
     return Operation(
         id=f"create{camel(entity.name)}",
         tag=entity.title,
-        summary=f"Make {_a(entity)}",
+        summary=f"Make {a_title(entity)}",
         help="Send an `id` if you may have to repeat it: the same again answers 200 with the record.",
         body=Body(ref(f"New{camel(entity.name)}"), example=example_record(entity, new=True)),
         parameters=(IF_MATCH, PREFER),
@@ -180,7 +155,7 @@ def _change(entity: Entity) -> Operation:
     return Operation(
         id=f"change{camel(entity.name)}",
         tag=entity.title,
-        summary=f"Change {_a(entity)}",
+        summary=f"Change {a_title(entity)}",
         parameters=(_id(entity), IF_MATCH, PREFER),
         body=Body(ref(f"{camel(entity.name)}Patch"), types=(PATCH_JSON, JSON)),
         answers={200: Answer("The record as it is now.", _written(entity), headers={**ETAG, **APPLIED})},
@@ -192,7 +167,7 @@ def _delete(entity: Entity) -> Operation:
     return Operation(
         id=f"delete{camel(entity.name)}",
         tag=entity.title,
-        summary=f"Delete {_a(entity)}",
+        summary=f"Delete {a_title(entity)}",
         parameters=(_id(entity), IF_MATCH, PREFER),
         answers={204: Answer("It is gone.")},
         codes=(*faults.WRITTEN, *_fresh(entity)),
