@@ -80,6 +80,17 @@ async def test_the_token_of_a_login_opens_what_needs_one(people: Database, serve
         assert answer.status == 200
 
 
+async def test_options_that_is_no_preflight_is_verified_like_any_request(people: Database, server: Server) -> None:
+    _, grant = await login(server, "asha")
+    statuses = []
+    for token in (grant["access_token"], "nobody's"):
+        headers = {"Authorization": f"Bearer {token}"}
+        async with server.session.options("/api/v1/auth/password", headers=headers) as answer:
+            statuses.append(answer.status)
+
+    assert statuses == [405, 401]
+
+
 @pytest.mark.parametrize(
     ("username", "password"),
     [("asha", "wrong"), ("asha", ""), ("nobody", PASSWORD), ("gone", PASSWORD), ("", ""), ("asha", PASSWORD + "\n")],
