@@ -102,7 +102,7 @@ class Question(dict[str, Any]):
 
     def __init__(self, request: web.Request, token: str) -> None:
         super().__init__()
-        self.method = "GET"  # aiohttp-jwt lets OPTIONS pass unverified; real preflights are answered before (origins.py)
+        self.method = "GET"  # aiohttp-jwt lets OPTIONS pass unverified; preflights are answered before (origins.py)
         self.path = request.path
         self.headers: Mapping[str, str] = {}
         self.token = token

@@ -10,13 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
+from typing import Final
 
 import orjson
 from aiohttp import web
 
+from erp_core.catalogue import ENTITIES
+from sync_server.store.searching import searched
 from sync_server.web.answers import send_json
 from sync_server.web.permissions import DECLARED, PUBLIC, Route
 from sync_server.wire.openapi import document as wire
+
+UNSEARCHED: Final = frozenset({"q"})
+UNNAMED: Final = frozenset(f"/api/v1/{entity.table}" for entity in ENTITIES if not searched(entity))
+"""Lists whose records have no names to search."""
 
 
 async def get_document(request: web.Request) -> web.StreamResponse:
@@ -38,6 +45,7 @@ def described(routes: Sequence[Route]) -> list[wire.Route]:
             needs=route.needs if isinstance(route.needs, tuple) else (),
             public=route.needs is PUBLIC,
             summary=(route.handler.__doc__ or "").partition("\n")[0],
+            without=UNSEARCHED if route.path in UNNAMED else frozenset(),
         )
         for route in routes
     ]

@@ -20,7 +20,7 @@ JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of the path, the query or the header."""
+    """A parameter of the path, the query or the header. `several`: values of an array, with commas between them."""
 
     name: str
     place: str
@@ -29,6 +29,7 @@ class Parameter:
     required: bool = False
     example: Any = None
     may_be_empty: bool = False
+    several: bool = False
 
     def written(self) -> Schema:
         made: Schema = {"name": self.name, "in": self.place, "schema": self.schema}
@@ -40,6 +41,8 @@ class Parameter:
             made["example"] = self.example
         if self.may_be_empty:
             made["allowEmptyValue"] = True
+        if self.several:
+            made |= {"style": "form", "explode": False}
         return made
 
 
@@ -61,7 +64,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What comes back if all is well; `schema` None: nothing but a head. `links`: operationId -> its parameters."""
+    """What comes back if all is well; `schema` None: nothing but a head. `links`: operationId -> its parameters.
+
+    `types`: if it is of one of several.
+    """
 
     help: str
     schema: Schema | None = None
@@ -69,6 +75,7 @@ class Answer:
     headers: Mapping[str, Schema] = field(default_factory=dict)
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     example: Any = None
+    types: tuple[str, ...] = ()
 
     def written(self) -> Schema:
         request_id = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
@@ -77,7 +84,7 @@ class Answer:
             content: Schema = {"schema": self.schema}
             if self.example is not None:
                 content["example"] = self.example
-            made["content"] = {self.type: content}
+            made["content"] = dict.fromkeys(self.types or (self.type,), content)
         if self.links:
             made["links"] = {id: {"operationId": id, "parameters": dict(said)} for id, said in self.links.items()}
         return made
