@@ -28,7 +28,9 @@ class LiveSettings(BaseSettings):
         25, ge=1, le=300, description="between two heartbeats of a live connection, in seconds, 1 to 300"
     )
     live_per_user: int = Field(20, ge=1, le=10_000, description="live connections of a user in a process, 1 to 10000")
-    live_per_device: int = Field(4, ge=1, le=1_000, description="live connections of a device in a process, 1 to 1000")
+    live_per_device: int = Field(
+        4, ge=1, le=10_000, description="live connections of a device in a process, 1 to 10000"
+    )
     live_per_address: int = Field(
         5_000, ge=1, le=1_000_000, description="live connections of an address in a process, 1 to 1000000"
     )

@@ -67,6 +67,7 @@ class Sizes:
     requests: int = 400
     pushes_each: int = 20
     crowd: int = 32
+    listeners: int = 5_000
     rounds: int = 7
 
 
@@ -81,6 +82,7 @@ QUICK = Sizes(
     requests=10,
     pushes_each=2,
     crowd=4,
+    listeners=20,
     rounds=1,
 )
 
