@@ -98,7 +98,9 @@ async def write(
         require(entitled, *_needs(mutation))
         await check_session(connection, actor)
         await _check_base(connection, actor, mutation, base, entitled, clock)
-        await _check_login_name(connection, actor, mutation)
+        taken = await _taken_login_name(connection, actor, mutation)
+        if taken is not None:
+            raise Refused([taken])
         reached = await _is_reached(connection, standings, actor, mutation, entitled, clock)
         clashing = _undecided if merges else _clashing
         draft = await _apply(connection, actor, mutation, base, entitled, clock, reached=reached, clashing=clashing)
@@ -219,11 +221,26 @@ async def _is_reached(
     return reaches(entitled, (await standings.read(connection, person, clock.rights)).entitled)
 
 
-async def _check_login_name(connection: Connection, actor: Actor, mutation: Mutation) -> None:
+async def forbidden_person(
+    connection: Connection,
+    standings: Standings,
+    actor: Actor,
+    mutation: Mutation,
+    entitled: Entitlements,
+    clock: Clock,
+) -> Violation | None:
+    """Say why the author may not make or change a person so, as far as it is to be known before it is applied."""
+    if not await _is_reached(connection, standings, actor, mutation, entitled, clock):
+        return OUT_OF_REACH
+    return await _taken_login_name(connection, actor, mutation)
+
+
+async def _taken_login_name(connection: Connection, actor: Actor, mutation: Mutation) -> Violation | None:
     """Refuse a login name that somebody has: it is one person's over all organisations."""
     name = mutation.values.get("username")
-    if BY_TABLE[mutation.table].name != "user" or mutation.operation is not Operation.CREATED or not name:
-        return
+    if BY_TABLE[mutation.table].name != "user" or mutation.operation is Operation.DELETED or not name:
+        return None
     holder = await lists.login_holder(connection, str(name))
-    if holder is not None and holder != (actor.org_id, mutation.id):
-        raise Refused([Violation("duplicate", "This login name is taken; choose another.", ("username",))])
+    if holder is None or holder == (actor.org_id, mutation.id):
+        return None
+    return Violation("duplicate", "This login name is taken; choose another.", ("username",))

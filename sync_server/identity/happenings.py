@@ -27,6 +27,8 @@ PHONE_MOVED: Final = "phone_moved"
 SECOND_FACTOR_FAILED: Final = "second_factor_failed"
 TOTP_ENROLLED: Final = "totp_enrolled"
 TOTP_DISABLED: Final = "totp_disabled"
+EXPORTED: Final = "exported"
+IMPORTED: Final = "imported"
 
 ALARMING: Final = frozenset({REFRESH_REUSED, PROOF_REFUSED})
 """Kinds that somebody should look at: logged as warnings."""

@@ -61,14 +61,14 @@ class Listing:
 
 async def copy_listing(
     connection: Connection, reader: Reader, listing: Listing, write: Callable[[bytes], Awaitable[None]]
-) -> None:
-    """Copy a list's JSON to `write`: each element behind a comma, the first one too. Memory: one network buffer.
+) -> int:
+    """Copy a list's JSON to `write`: each element behind a comma, the first one too; count them. Memory: one network buffer.
 
     CSV with control characters as quote and delimiter leaves JSON as it is: JSON has no raw control characters.
     """
     whole = listing.now.whole and (listing.which is Which.ALL or listing.then.whole)
     query, arguments = _of_whole_table(listing) if whole else _of_scopes(listing)
-    await connection.copy_from_query(
+    copied: str = await connection.copy_from_query(
         query,
         *(reader.org_id, listing.table, listing.after, reader.user_id, list(listing.without), *arguments),
         output=write,
@@ -76,6 +76,7 @@ async def copy_listing(
         delimiter="\x02",
         quote="\x01",
     )
+    return int(copied.removeprefix("COPY "))
 
 
 async def take_your_time(connection: Connection) -> None:

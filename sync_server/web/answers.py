@@ -124,16 +124,20 @@ async def send_json(
 
 
 async def stream_json(
-    request: web.Request, chunks: AsyncIterator[bytes], *, headers: Mapping[str, str] | None = None
+    request: web.Request,
+    chunks: AsyncIterator[bytes],
+    *,
+    content_type: str = JSON_TYPE,
+    headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
-    """Answer with the JSON that `chunks` gives, compressed while it streams, at the pace at which the client reads.
+    """Answer with what `chunks` gives, compressed while it streams, at the pace at which the client reads.
 
     Memory: one chunk and aiohttp's write buffer (64 KiB). An exception of `chunks` passes through after the head is sent;
     the middleware logs it and cuts the connection. Raises TimeoutError if the client stops reading for STALL_SECONDS.
     """
     coding = choose_coding(request.headers.get("Accept-Encoding", ""))
     response = web.StreamResponse(headers={"Vary": "Accept-Encoding", **(headers or {})})
-    response.content_type = JSON_TYPE
+    response.content_type = content_type
     if coding is not None:
         response.headers["Content-Encoding"] = coding
     try:

@@ -155,25 +155,34 @@ async def read_body(request: web.Request, settings: Settings, types: Collection[
     Raises `Problem`: unsupported_media_type, unsupported_coding, body_too_large (as sent over `settings.body_max`, or
     decompressed over `settings.inflated_max`), body_too_expansive, body_unreadable, body_incomplete.
     """
+    inflated = bytearray()
+    async for piece in stream_body(request, settings.body_max, settings.inflated_max, types):
+        inflated += piece
+    return bytes(inflated)
+
+
+async def stream_body(
+    request: web.Request, sent_max: int, inflated_max: int, types: Collection[str]
+) -> AsyncIterator[bytes]:
+    """Give the body piece by piece, decompressed; for what is larger than memory should hold. Raises as `read_body`."""
     _check_type(request, types)
     decoder = _decoder(request)
-    if request.content_length is not None and request.content_length > settings.body_max:
-        raise Problem("body_too_large", _too_large(settings), limit=settings.body_max)
-    inflated = bytearray()
-    sent = 0
+    if request.content_length is not None and request.content_length > sent_max:
+        raise _too_large(sent_max)
+    sent = inflated = 0
     async for chunk in _chunks(request):
         sent += len(chunk)
-        if sent > settings.body_max:
-            raise Problem("body_too_large", _too_large(settings), limit=settings.body_max)
+        if sent > sent_max:
+            raise _too_large(sent_max)
         try:
             for piece in decoder.feed(chunk):
-                inflated += piece
-                _check_growth(sent, len(inflated), settings)
+                inflated += len(piece)
+                _check_growth(sent, inflated, inflated_max)
+                yield piece
         except UNREADABLE:
             raise Problem("body_unreadable") from None
     if sent and not decoder.is_whole():
         raise Problem("body_unreadable", "The compressed body ends before its end; send all of it.")
-    return bytes(inflated)
 
 
 def _check_type(request: web.Request, types: Collection[str]) -> None:
@@ -190,18 +199,18 @@ def _decoder(request: web.Request) -> Decoder:
     return DECODERS[coding]()
 
 
-def _check_growth(sent: int, inflated: int, settings: Settings) -> None:
-    if inflated > settings.inflated_max:
-        detail = (
-            f"Decompressed, the body has more than {settings.inflated_max} bytes; send the changes in several requests."
-        )
-        raise Problem("body_too_large", detail, limit=settings.inflated_max)
+def _check_growth(sent: int, inflated: int, inflated_max: int) -> None:
+    if inflated > inflated_max:
+        detail = f"Decompressed, the body has more than {inflated_max} bytes; send it in several requests."
+        raise Problem("body_too_large", detail, limit=inflated_max)
     if inflated > RATIO_FREE and inflated > RATIO_MAX * sent:
         raise Problem("body_too_expansive")
 
 
-def _too_large(settings: Settings) -> str:
-    return f"The body has more than {settings.body_max} bytes; send the changes in several requests."
+def _too_large(sent_max: int) -> Problem:
+    return Problem(
+        "body_too_large", f"The body has more than {sent_max} bytes; send it in several requests.", limit=sent_max
+    )
 
 
 async def _chunks(request: web.Request) -> AsyncIterator[bytes]:

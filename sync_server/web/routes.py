@@ -37,6 +37,7 @@ from sync_server.web import (
 )
 from sync_server.web.permissions import DECLARED, LOGGED_IN, PUBLIC, Declared, Needs, Open, Route, declared
 from sync_server.web.records import Records
+from sync_server.web.table_files import TableFiles
 
 
 class UndeclaredRoute(Exception):
@@ -44,7 +45,7 @@ class UndeclaredRoute(Exception):
 
 
 def _entity_routes() -> Iterator[Route]:
-    """The five operations on every entity; one that only the server does has no route."""
+    """The five operations on every entity, and its table as a file; what only the server does has no route."""
     for entity in ENTITIES:
         handlers, access = Records(entity), entity.access
         one = f"{handlers.path}/{{id}}"
@@ -59,6 +60,10 @@ def _entity_routes() -> Iterator[Route]:
             if operation[3]:
                 # A write is asked here too, before its body is read.
                 yield Route(*operation, by_engine=operation[0] == "GET")
+        files = TableFiles(entity)
+        yield Route("GET", files.path_out, files.take_out, access.read, by_engine=True)
+        if access.create:
+            yield Route("POST", files.path_in, files.bring_in, access.create)
 
 
 ROUTES: Final[Sequence[Route]] = (

@@ -24,7 +24,7 @@ from tests.harness.world import House
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: its status, its JSON (None: no body), its headers."""
+    """An answer: its status, its JSON (None: no body, or no JSON), its headers."""
 
     status: int
     json: Any
@@ -51,7 +51,8 @@ class Clerk:
         async with self.server.session.request(method, f"/api/v1{path}", json=body, headers=sent) as answer:
             text = await answer.text()
             self.seen += [str(answer.headers), text]
-            return Answer(answer.status, json.loads(text) if text else None, answer.headers)
+            is_json = answer.content_type.endswith("json") and "ndjson" not in answer.content_type
+            return Answer(answer.status, json.loads(text) if text and is_json else None, answer.headers)
 
 
 async def at_desk(server: Server, house: House, user: str, session: str = "") -> Clerk:

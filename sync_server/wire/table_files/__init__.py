@@ -1,0 +1,1 @@
+"""Tables as files: CSV, NDJSON and XLSX, a row a record, out and in."""
