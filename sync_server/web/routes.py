@@ -35,6 +35,8 @@ from sync_server.web import (
     totp,
     verify,
 )
+from sync_server.web.console import catalogue as console_catalogue
+from sync_server.web.console import files as console_files
 from sync_server.web.permissions import DECLARED, LOGGED_IN, PUBLIC, Declared, Needs, Open, Route, declared
 from sync_server.web.records import Records
 from sync_server.web.table_files import TableFiles
@@ -69,6 +71,8 @@ def _entity_routes() -> Iterator[Route]:
 ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/healthz", health.is_alive, PUBLIC),
     Route("GET", "/readyz", health.is_ready, PUBLIC),
+    Route("GET", "/console", console_files.get_page, PUBLIC),
+    Route("GET", "/console/{version}/{name}", console_files.get_part, PUBLIC),
     Route("GET", "/docs", docs_page.get_page, PUBLIC),
     Route("GET", "/docs/docs.js", docs_page.get_script, PUBLIC),
     Route("GET", "/docs/docs.css", docs_page.get_style, PUBLIC),
@@ -93,6 +97,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/api/v1/users/{user_id}/password", passwords.give_reset, ("user.update",)),
     Route("DELETE", "/api/v1/users/{user_id}/totp", totp.take_away, ("user.update",)),
     Route("GET", "/api/v1/me", me.who_am_i, LOGGED_IN),
+    Route("GET", "/api/v1/catalogue", console_catalogue.get_catalogue, LOGGED_IN),
     Route("GET", "/api/v1/openapi.json", openapi.get_document, LOGGED_IN),
     Route("GET", "/api/v1/devices", devices.list_devices, LOGGED_IN),
     Route("GET", "/api/v1/devices/{device_id}", devices.get_device, LOGGED_IN),
@@ -157,4 +162,9 @@ def public_paths(routes: Sequence[Route] = ROUTES) -> tuple[str, ...]:
     for route in routes:
         if route.path in public and route.needs is not PUBLIC:
             raise UndeclaredRoute(f"{route.path} is public for one method and not for {route.method}")
-    return tuple(rf"^{re.escape(path)}\Z" for path in sorted(public))  # \Z, as $ would let a line break follow
+    return tuple(rf"^{_pattern(path)}\Z" for path in sorted(public))  # \Z, as $ would let a line break follow
+
+
+def _pattern(path: str) -> str:
+    """Write the pattern of a path; a part in braces is anything without a slash, as the router has it."""
+    return "[^/]+".join(re.escape(part) for part in re.split(r"\{\w+\}", path))

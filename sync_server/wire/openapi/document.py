@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from erp_core.catalogue import ENTITIES
-from sync_server.wire.openapi import devices, entities, faults, inspecting, logins, people, service, syncing
+from sync_server.wire.openapi import console, devices, entities, faults, inspecting, logins, people, service, syncing
 from sync_server.wire.openapi.fields import codes_in_words
 from sync_server.wire.openapi.operations import Answer, Operation
 from sync_server.wire.openapi.shapes import Schema, camel, text, whole
@@ -22,7 +22,7 @@ from sync_server.wire.openapi.shapes import Schema, camel, text, whole
 VERSION: Final = "1.0.0"
 """Of the protocol: its first number moves if something that clients rely on is taken away."""
 
-GROUPS: Final = (logins, people, devices, syncing, inspecting, service)
+GROUPS: Final = (logins, people, devices, syncing, inspecting, console, service)
 
 INTRODUCTION: Final = """\
 The REST side and the sync endpoints of Cotton Sync. docs/PROTOCOL.md says in words what a schema cannot.
@@ -36,6 +36,7 @@ TAGS: Final = (
     {"name": people.TAG, "description": "Sessions, one's own and others'; who one is."},
     {"name": devices.TAG, "description": "Installations: their names, their end, and what they left."},
     {"name": syncing.TAG, "description": "WatermelonDB's protocol, the exchange, and what is asked about them."},
+    {"name": console.TAG, "description": "The page for the office, and what it draws from."},
     {"name": service.TAG, "description": "Its health, its live connections, and this document."},
 )
 

@@ -1,0 +1,45 @@
+"""The console, described: its page, the catalogue that it draws from, and how syncing goes.
+
+Owns: the shapes of their answers.
+Must not know: what is in the page.
+Invariant: what is here is what web/console/ answers (tests/contract/test_openapi.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from erp_core.titles import LANGUAGES
+from sync_server.wire.openapi.operations import Answer, Operation, header, path, query
+from sync_server.wire.openapi.shapes import Schema, anything, choice, listed, shape, text
+
+TAG: Final = "Console"
+
+_ETAG: Final = {"ETag": {"$ref": "#/components/headers/ETag"}}
+_SINCE: Final = header("If-None-Match", text(), "The `ETag` of before.")
+_CATALOGUE: Final = shape(
+    {"language": choice(*LANGUAGES), "tables": listed(anything(), "As docs/PROTOCOL.md has them.")}
+)
+
+SCHEMAS: Final[Mapping[str, Schema]] = {}
+
+OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
+    ("GET", "/console"): Operation(
+        *("console", TAG, "Give the page of the console"),
+        {200: Answer("HTML.", text(), "text/html", headers=_ETAG), 304: Answer("Nothing changed.")},
+        parameters=(_SINCE,),
+    ),
+    ("GET", "/console/{version}/{name}"): Operation(
+        *("consolePart", TAG, "Give a script or a style of the console"),
+        {200: Answer("It, good for ever.", text(), "text/javascript")},
+        parameters=(path("version", text(), "As the page has it."), path("name", text(), "A file.")),
+        codes=("not_found",),
+    ),
+    ("GET", "/api/v1/catalogue"): Operation(
+        *("catalogue", TAG, "Describe tables, fields and states, with their titles in a language"),
+        {200: Answer("The catalogue.", _CATALOGUE, headers=_ETAG), 304: Answer("Nothing changed.")},
+        parameters=(query("language", choice(*LANGUAGES), "English if it is left out."), _SINCE),
+        codes=("bad_parameter",),
+    ),
+}
