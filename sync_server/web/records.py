@@ -19,6 +19,7 @@ from conflict.mutation import Mutation
 from erp_core.language import Entity
 from sync_server.engine import office, reading
 from sync_server.engine.devices import DeviceWiping, SessionEnded
+from sync_server.engine.history import read_as_it_was
 from sync_server.engine.listing import Asked, NotSearched, NotShown, Page, read_page
 from sync_server.engine.standing import Standings
 from sync_server.identity.people import login_name
@@ -31,6 +32,7 @@ from sync_server.web.bodies import JSON_TYPES, read_body
 from sync_server.web.fresh import require_fresh
 from sync_server.wire import listing
 from sync_server.wire import records as wire
+from sync_server.wire.history import read_at
 from sync_server.wire.places import write_next
 from sync_server.wire.problems import Problem
 from sync_server.wire.strict_json import loads
@@ -47,33 +49,37 @@ class Records:
 
     def __init__(self, entity: Entity) -> None:
         self._entity = entity
-        self._table = entity.table
+        self.table = entity.table
         self.path = f"/api/v1/{entity.table}"
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         """GET /api/v1/{table}, with the parameters of wire/listing.py; `Prefer: count=exact`: say how many there are."""
-        asked = listing.read_list(self._table, list(request.query.items()))
+        asked = listing.read_list(self.table, list(request.query.items()))
         counts = listing.preferences(request.headers).get("count") == "exact"
         try:
-            page = await read_page(*_engine(request), self._table, _asked(asked, counts=counts))
+            page = await read_page(*engine_of(request), self.table, _asked(asked, counts=counts))
         except NotShown as hidden:
-            raise listing.unknown_field(self._table, hidden.name) from None
+            raise listing.unknown_field(self.table, hidden.name) from None
         except NotSearched:
-            raise listing.unknown_field(self._table, "q") from None
+            raise listing.unknown_field(self.table, "q") from None
         return await send_json(
             request, _written(asked, page), headers=_applied(counts and page.counted_all, "count=exact")
         )
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """GET /api/v1/{table}/{id}."""
-        record = await reading.read_record(*_engine(request), self._table, request.match_info["id"])
+        """GET /api/v1/{table}/{id}; `?at=`, a position or a moment: as it was then."""
+        id, at = request.match_info["id"], request.query.get("at")
+        if at is None:
+            record = await reading.read_record(*engine_of(request), self.table, id)
+        else:
+            record = await read_as_it_was(*engine_of(request), (self.table, id), *read_at(at))
         if record is None:
             raise Problem("not_found", NOT_THERE)
         return await _answer(request, record)
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """POST /api/v1/{table} with the fields of a record; `id` may be left out."""
-        mutation = wire.read_new(self._table, loads(await read_body(request, request.app[keys.SETTINGS])))
+        mutation = wire.read_new(self.table, loads(await read_body(request, request.app[keys.SETTINGS])))
         written = await self._write(request, mutation)
         where = {"Location": f"{self.path}/{mutation.id}"} if written.new else {}
         return await _answer(request, written.record, 201 if written.new else 200, id=mutation.id, **where)
@@ -85,21 +91,27 @@ class Records:
         """
         body = await read_body(request, request.app[keys.SETTINGS], types=PATCH_TYPES)
         id = request.match_info["id"]
-        written = await self._write(request, wire.read_patch(self._table, id, loads(body)))
+        written = await self._write(request, wire.read_patch(self.table, id, loads(body)))
         return await _answer(request, written.record, 200, id=id, **_applied(_merges(request), "merge"))
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """DELETE /api/v1/{table}/{id}; `If-Match`: only if nobody changed it since."""
-        await self._write(request, wire.deletion(self._table, request.match_info["id"]))
+        await self._write(request, wire.deletion(self.table, request.match_info["id"]))
         return web.Response(status=204)
 
-    async def _write(self, request: web.Request, mutation: Mutation) -> office.Written:
-        base = wire.read_if_match(request.headers.get("If-Match"))
+    async def apply(self, request: web.Request, mutation: Mutation, base: int) -> web.StreamResponse:
+        """Apply a change that was made of how the record was at `base`, and answer with the record."""
+        written = await self._write(request, mutation, base)
+        return await _answer(request, written.record, id=mutation.id)
+
+    async def _write(self, request: web.Request, mutation: Mutation, base: int | None = None) -> office.Written:
+        stated = wire.read_if_match(request.headers.get("If-Match"))
+        base = base if stated is None else stated
         mutation = _with_login_name(self._entity, mutation)
         if self._entity.name in RIGHTS or (self._entity.name == "user" and "phone" in mutation.values):
             await require_fresh(request)
         with told_apart():
-            return await office.write(*_engine(request), mutation, base, merges=_merges(request))
+            return await office.write(*engine_of(request), mutation, base, merges=_merges(request))
 
 
 def _merges(request: web.Request) -> bool:
@@ -131,7 +143,8 @@ def _applied(applied: bool, preference: str) -> dict[str, str]:
     return {"Preference-Applied": preference} if applied else {}
 
 
-def _engine(request: web.Request) -> tuple[Database, Standings, Actor]:
+def engine_of(request: web.Request) -> tuple[Database, Standings, Actor]:
+    """Give what the engine needs of a request."""
     return request.app[keys.DATABASE], request.app[keys.STANDINGS], request[keys.ACTOR]
 
 

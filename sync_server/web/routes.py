@@ -37,6 +37,7 @@ from sync_server.web import (
 )
 from sync_server.web.console import catalogue as console_catalogue
 from sync_server.web.console import files as console_files
+from sync_server.web.history import Histories, get_audit
 from sync_server.web.permissions import DECLARED, LOGGED_IN, PUBLIC, Declared, Needs, Open, Route, declared
 from sync_server.web.records import Records
 from sync_server.web.table_files import TableFiles
@@ -62,6 +63,10 @@ def _entity_routes() -> Iterator[Route]:
             if operation[3]:
                 # A write is asked here too, before its body is read.
                 yield Route(*operation, by_engine=operation[0] == "GET")
+        past = Histories(handlers)
+        yield Route("GET", past.path, past.history, access.read, by_engine=True)
+        if access.update:
+            yield Route("POST", past.restore_path, past.restore, access.update)
         files = TableFiles(entity)
         yield Route("GET", files.path_out, files.take_out, access.read, by_engine=True)
         if access.create:
@@ -71,11 +76,11 @@ def _entity_routes() -> Iterator[Route]:
 ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/healthz", health.is_alive, PUBLIC),
     Route("GET", "/readyz", health.is_ready, PUBLIC),
-    Route("GET", "/console", console_files.get_page, PUBLIC),
-    Route("GET", "/console/{version}/{name}", console_files.get_part, PUBLIC),
     Route("GET", "/docs", docs_page.get_page, PUBLIC),
     Route("GET", "/docs/docs.js", docs_page.get_script, PUBLIC),
     Route("GET", "/docs/docs.css", docs_page.get_style, PUBLIC),
+    Route("GET", "/console", console_files.get_page, PUBLIC),
+    Route("GET", "/console/{version}/{name}", console_files.get_part, PUBLIC),
     Route("POST", "/api/v1/auth/login", auth.log_in, PUBLIC),
     Route("POST", "/api/v1/auth/refresh", auth.refresh, PUBLIC),
     Route("POST", "/api/v1/auth/logout", auth.log_out, LOGGED_IN),
@@ -99,6 +104,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/api/v1/me", me.who_am_i, LOGGED_IN),
     Route("GET", "/api/v1/catalogue", console_catalogue.get_catalogue, LOGGED_IN),
     Route("GET", "/api/v1/openapi.json", openapi.get_document, LOGGED_IN),
+    Route("GET", "/api/v1/audit", get_audit, ("audit.read",), by_engine=True),
     Route("GET", "/api/v1/devices", devices.list_devices, LOGGED_IN),
     Route("GET", "/api/v1/devices/{device_id}", devices.get_device, LOGGED_IN),
     Route("PATCH", "/api/v1/devices/{device_id}", devices.rename, LOGGED_IN),
