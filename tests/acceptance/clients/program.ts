@@ -26,7 +26,7 @@ const ask = async <Answer>(path: keyof paths, method: string, token?: string, bo
 const { access_token: token } = await ask<Tokens>('/api/v1/auth/login', 'POST', undefined, { username, password })
 const query: Query = { limit: 3 }
 const page = await ask<Page>('/api/v1/business_partners', 'GET', token, undefined, query)
-const names: string[] = page.records.map((partner: Partner) => partner.legal_name)
+const names: string[] = page.records.map((partner) => partner.legal_name ?? 'not asked for')
 
 const wanted: NewPartner = { branch_id: 'DemoBranchRajkot', kind: '["seller"]', legal_name: 'Typed Ginning' }
 const made = await ask<Made>('/api/v1/business_partners', 'POST', token, wanted)
