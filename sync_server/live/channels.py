@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 Sight: TypeAlias = Mapping[str, frozenset[str]]
@@ -37,6 +38,7 @@ class Channel:
     table: str = ""
 
 
+@lru_cache(4096)
 def read_channel(name: str) -> Channel | None:
     """Read a channel's name; None if it is none.
 

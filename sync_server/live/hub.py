@@ -14,9 +14,10 @@ since the last hint. A reader that is too slow for even that is told to pull wha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
-from sync_server.live.channels import Sight, read_channel, sees
+from sync_server.live.channels import Channel, Sight, read_channel, sees
 from sync_server.live.members import (
     Heard,
     Hint,
@@ -61,10 +62,7 @@ class Hub:
         viewer.until = until
         member = Member(viewer, house, house.clock)
         viewer.members.add(member)
-        for name in (f"user:{user_id}", f"org:{house.org_id}"):
-            channel = read_channel(name)
-            assert channel is not None
-            member.channels[name] = channel
+        member.channels.update(_first_channels(house.org_id, user_id))
         return member
 
     def leave(self, member: Member) -> None:
@@ -178,3 +176,10 @@ class Hub:
             return None
         clock = member.org.clock
         return Hint(clock, tuple(sorted(pending.tables)), tuple(sorted(pending.channels)))
+
+
+@lru_cache(4096)
+def _first_channels(org_id: str, user_id: str) -> Mapping[str, Channel]:
+    """Give the channels that a connection begins with; kept, so that many connections share their names."""
+    names = (f"user:{user_id}", f"org:{org_id}")
+    return {name: channel for name in names if (channel := read_channel(name)) is not None}

@@ -44,7 +44,7 @@ class Attendance:
         if not self._may_show(socket, channel):
             return
         if channel not in socket.shown:
-            socket.shown.add(channel)
+            socket.shown |= {channel}
             self._places[socket, channel] = f"{self._name}.{next(self._numbers)}"
             self._there.setdefault((socket.actor.org_id, channel), set()).add(socket)
             self._say(socket, channel, here=True)
@@ -56,7 +56,7 @@ class Attendance:
             return
         self._say(socket, channel, here=False)
         key = (socket.actor.org_id, channel)
-        socket.shown.discard(channel)
+        socket.shown -= {channel}
         del self._places[socket, channel]
         self._there[key].discard(socket)
         if not self._there[key]:
@@ -64,7 +64,7 @@ class Attendance:
 
     def hide_all(self, socket: Socket) -> None:
         """Show a connection nowhere any more."""
-        for channel in list(socket.shown):
+        for channel in socket.shown:
             self.hide(socket, channel)
 
     def hear(self, shown: Shown) -> None:

@@ -115,21 +115,23 @@ def bearer(tokens: Tokens, public: Sequence[str]) -> Middleware:
     verifiers = Verifiers(tokens)
     is_public = re.compile("|".join(public)).match
 
+    async def identify(request: web.Request) -> Known:
+        ticket = ticket_of(request)
+        if ticket:
+            return await _redeemed(request, ticket)
+        token = _presented(request)
+        digest = hashlib.sha256(token.encode()).digest()
+        known = verified.known(digest)
+        if known is None or not tokens.is_accepted(known.key_id):
+            known = await verifiers.verify(request, token)
+            verified.remember(digest, known)
+        return known
+
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         if is_public(request.path):
             return await handler(request)
-        ticket = ticket_of(request)
-        if ticket:
-            known = await _redeemed(request, ticket)
-        else:
-            token = _presented(request)
-            digest = hashlib.sha256(token.encode()).digest()
-            remembered = verified.known(digest)
-            if remembered is None or not tokens.is_accepted(remembered.key_id):
-                remembered = await verifiers.verify(request, token)
-                verified.remember(digest, remembered)
-            known = remembered
+        known = await identify(request)  # apart: a live connection would hold its token for as long as it lives
         request[keys.TOKEN_UNTIL], request[keys.TOKEN_KEY] = known.expires, known.key_id
         request[keys.ACTOR] = await _in_a_live_session(request, known.actor)
         return await handler(request)

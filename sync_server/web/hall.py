@@ -118,7 +118,7 @@ class Hall:
 
     def notify(self, socket: Socket, kind: str, channel: str, text: str) -> None:
         """Have a frame sent soon, instead of an older one of its kind on its channel."""
-        socket.notices[kind, channel] = text
+        socket.notices = {**(socket.notices or {}), (kind, channel): text}
         self._ready.add(socket.member)
         self._woken.set()
 
@@ -141,8 +141,8 @@ class Hall:
                 await asyncio.sleep(0)
 
     async def _tell_one(self, socket: Socket, written: dict[Hint, str]) -> None:
-        texts = list(socket.notices.values())
-        socket.notices.clear()
+        texts = list((socket.notices or {}).values())
+        socket.notices = None
         hint = self.hub.take(socket.member)
         if hint is not None:
             if hint not in written:
@@ -174,7 +174,7 @@ class Hall:
         if code is not None:
             self.end(socket, code)
         elif socket.reads(now):
-            if socket.member.pending is not None or socket.notices:
+            if socket.member.pending is not None or socket.notices is not None:
                 self.tell(Heard(ready={socket.member}))
             if now >= socket.beat_at:
                 socket.beat_at = now + self.heartbeat_seconds

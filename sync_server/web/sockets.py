@@ -47,9 +47,9 @@ class Socket:
     beat_at: float = 0.0
     warned: bool = False
     stalled_at: float | None = None
-    notices: dict[tuple[str, str], str] = field(default_factory=dict)
+    notices: dict[tuple[str, str], str] | None = None
     """(Kind, channel) -> the newest frame that is yet to be sent."""
-    shown: set[str] = field(default_factory=set)
+    shown: frozenset[str] = frozenset()
     """The channels on which it shows itself."""
     ending: bool = False
     _messages: float = MESSAGES_AT_ONCE

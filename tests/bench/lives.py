@@ -2,7 +2,7 @@
 
 Owns: the listeners, and the two jobs.
 Must not know: how the server tells.
-Invariant: floor and subject have as many connections from one client of the same kind (tests/bench/test_bench_smoke.py).
+Invariant: floor and subject have as many connections from one client that says the same (tests/bench/test_bench_smoke.py).
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ async def idle(world: World) -> AsyncIterator[Figure]:
     async with servers(world) as (ours, floor_url, floor_pid):
         took = []
         for pid, url, path, more in (
-            (floor_pid, floor_url, "/ws", ""),
+            (floor_pid, floor_url, "/ws", _authorized(world)),
             (ours.pid, ours.url, "/api/v1/live", _authorized(world)),
         ):
             async with ears(url, 5, path, more):  # whatever is made once
@@ -123,7 +123,7 @@ async def hints(world: World) -> AsyncIterator[Figure]:
     """From sending a change to the hint on every connection of the organisation, against sending one frame to all."""
     number = world.sizes.listeners
     async with servers(world) as (ours, floor_url, _):
-        floors = await _rounds(world, floor_url, "/ws", "", _broadcast)
+        floors = await _rounds(world, floor_url, "/ws", _authorized(world), _broadcast)
         subjects = await _rounds(world, ours.url, "/api/v1/live", _authorized(world), _change(world, ours.url))
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         floor, subject = ([_at(times, share) for times in rounds] for rounds in (floors, subjects))
