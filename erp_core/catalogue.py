@@ -14,26 +14,46 @@ from typing import Final
 from erp_core.entities.availability import AVAILABILITY
 from erp_core.entities.branch import BRANCH
 from erp_core.entities.business_partner import BUSINESS_PARTNER
+from erp_core.entities.commission_structure import COMMISSION_STRUCTURE
 from erp_core.entities.commodity import COMMODITY
 from erp_core.entities.dispatch import DISPATCH
+from erp_core.entities.document_series import DOCUMENT_SERIES
+from erp_core.entities.financial_year import FINANCIAL_YEAR
 from erp_core.entities.grant import GRANT
 from erp_core.entities.location import LOCATION
+from erp_core.entities.notification import NOTIFICATION
 from erp_core.entities.organisation import ORGANISATION
+from erp_core.entities.organisation_bank_account import ORGANISATION_BANK_ACCOUNT
+from erp_core.entities.partner_bank_account import PARTNER_BANK_ACCOUNT
 from erp_core.entities.partner_contact import PARTNER_CONTACT
+from erp_core.entities.partner_document import PARTNER_DOCUMENT
 from erp_core.entities.partner_location import PARTNER_LOCATION
+from erp_core.entities.partner_vehicle import PARTNER_VEHICLE
 from erp_core.entities.quality_inspection import QUALITY_INSPECTION
+from erp_core.entities.quality_parameter import QUALITY_PARAMETER
 from erp_core.entities.requirement import REQUIREMENT
 from erp_core.entities.role import ROLE
 from erp_core.entities.setting import SETTING
 from erp_core.entities.sync_issue import SYNC_ISSUE
+from erp_core.entities.task import TASK
+from erp_core.entities.terms import (
+    BARGAIN_TYPE,
+    DELIVERY_TERM,
+    PASSING_TERM,
+    PAYMENT_TERM,
+    TRADE_TYPE,
+    WEIGHMENT_TERM,
+)
 from erp_core.entities.trade import TRADE
 from erp_core.entities.unit import UNIT
+from erp_core.entities.unit_conversion import UNIT_CONVERSION
 from erp_core.entities.user import USER
 from erp_core.entities.variety import VARIETY
+from erp_core.entities.visit import VISIT
 from erp_core.language import Entity, Phone
 from erp_core.scopes import Follows
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """The newest schema of the phones; entities and fields say in `since` which version first had them."""
 
 
@@ -62,20 +82,38 @@ ENTITIES: Final = _checked(
     BRANCH,
     USER,
     ROLE,
+    FINANCIAL_YEAR,
+    DOCUMENT_SERIES,
+    ORGANISATION_BANK_ACCOUNT,
     UNIT,
     LOCATION,
     COMMODITY,
     VARIETY,
+    UNIT_CONVERSION,
+    QUALITY_PARAMETER,
+    PAYMENT_TERM,
+    DELIVERY_TERM,
+    WEIGHMENT_TERM,
+    PASSING_TERM,
+    TRADE_TYPE,
+    BARGAIN_TYPE,
+    COMMISSION_STRUCTURE,
     BUSINESS_PARTNER,
     GRANT,
     PARTNER_LOCATION,
     PARTNER_CONTACT,
+    PARTNER_DOCUMENT,
+    PARTNER_VEHICLE,
+    PARTNER_BANK_ACCOUNT,
     AVAILABILITY,
     REQUIREMENT,
     TRADE,
     QUALITY_INSPECTION,
     DISPATCH,
+    VISIT,
+    TASK,
     SETTING,
+    NOTIFICATION,
     SYNC_ISSUE,
 )
 BY_NAME: Final[Mapping[str, Entity]] = {e.name: e for e in ENTITIES}

@@ -29,6 +29,13 @@ PINCODE: Final = Text(6, re.compile(r"[1-9][0-9]{5}"), "360001")
 USER_ID: Final = Text(64, re.compile(r"[A-Za-z0-9_.-]{1,64}"), "agent1")
 """A user of the organisation; users are no entity, so this is not a Reference."""
 
+IFSC: Final = Text(11, re.compile(r"[A-Z]{4}0[A-Z0-9]{6}"), "SBIN0000300")
+"""Branch of a bank in NEFT and RTGS: four letters of the bank, a nought, six characters of the branch (Reserve Bank)."""
+ACCOUNT_NUMBER: Final = Text(34, re.compile(r"[0-9A-Z]{5,34}"), "30012345678")
+"""An account at a bank, without spaces; an IBAN, the longest there is, has 34 characters (ISO 13616)."""
+ACCOUNT_KINDS: Final = ("current", "savings", "cash_credit", "overdraft")
+"""What banks in India call the kinds of account."""
+
 # --- Places -----------------------------------------------------------------------------------------------------------
 
 STATE: Final = Choice(STATE_NAMES)
@@ -44,3 +51,5 @@ PERCENT: Final = Number(5, 2, "%", most=Decimal(100))
 BALES: Final = Integer(1, 1_000_000)
 BALE_COUNT: Final = Integer(0, 1_000_000)
 """No single document of a trading house is near a million bales: India presses some 30 million in a year."""
+PRICE_KINDS: Final = ("fixed", "negotiable", "on_call")
+"""How firm an asking price is."""

@@ -5,7 +5,7 @@ Must not know: databases, users.
 Invariant: the stream of a seed is one: `generate(records)` is a beginning of `generate(more)`, and it can be continued from
 where any portion ended; memory does not grow with its length (tests/unit/test_demo.py).
 
-After the reference data come blocks of about 60 rows: the partners of one branch, in turn, and the documents between them. A
+After the reference data come blocks of about 70 rows: the partners of one branch, in turn, and the documents between them. A
 block refers to itself and to reference data only, which is what keeps memory flat and lets a demo grow later.
 """
 
@@ -21,6 +21,7 @@ from typing import Final
 from erp_core.catalogue import ORDER
 from erp_core.demo.deliveries import dispatch, inspect
 from erp_core.demo.documents import Desk
+from erp_core.demo.field_work import add_papers, add_work
 from erp_core.demo.partners import ROLES, add_partners
 from erp_core.demo.places import REGIONS
 from erp_core.demo.reference import ORG_ID, OTHER_ORG_ID, TODAY, reference_data
@@ -101,6 +102,8 @@ def make_block(reference: Pile, seed: int, number: int) -> Pile:
         inspect(pile, region, deal, number * 10 + n)
         dispatch(pile, region, deal, transporters)
     _limit_credit(pile)
+    add_papers(pile, region, partners)
+    add_work(pile, region, partners)
     pile.derive()
     return pile
 

@@ -14,8 +14,10 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
+from erp_core.demo.ids import fixed_id
 from erp_core.demo.names import ENDINGS
 from erp_core.demo.numbers import gstin, pan
+from erp_core.demo.office import add_books, add_measures, add_terms
 from erp_core.demo.places import BEYOND, REGIONS, Region, Town
 from erp_core.demo.rows import Pile
 from erp_core.entities.branch import BRANCH
@@ -118,37 +120,28 @@ SETTINGS: Final = (
 
 def unit_id(code: str) -> str:
     """Give the id of the unit `code`."""
-    return _fixed("Unit", code)
+    return fixed_id("Unit", code)
 
 
 def commodity_id(key: str) -> str:
     """Give the id of the commodity `key` of COMMODITIES."""
-    return _fixed("Goods", key)
+    return fixed_id("Goods", key)
 
 
 def variety_id(name: str) -> str:
     """Give the id of a variety of lint."""
-    return _fixed("Var", name)
+    return fixed_id("Var", name)
 
 
 def location_id(kind: str, town: Town) -> str:
     """Give the id of the place of this kind in `town`."""
-    return _fixed(
+    return fixed_id(
         {"market_yard": "Yard", "gin": "Gin", "warehouse": "Whse", "office": "Off"}.get(kind, "Far"), town.name
     )
 
 
-def _fixed(prefix: str, name: str) -> str:
-    """Make 16 letters and digits that stay the same in every demo.
-
-    >>> _fixed("Unit", "kg")
-    'Unitkg0000000000'
-    """
-    return (prefix + "".join(c for c in name if c.isalnum())).ljust(16, "0")[:16]
-
-
 def reference_data(seed: int) -> Pile:
-    """Make the demo organisation and everything its documents refer to; about 110 rows."""
+    """Make the demo organisation and everything its documents refer to; about 160 rows."""
     pile = Pile(Random(f"{seed}/reference"), TODAY)  # noqa: S311 - demo data
     own_pan = pan(1, ENDINGS["private"][1], "S", pile.rng)
     pile.add(
@@ -168,7 +161,10 @@ def reference_data(seed: int) -> Pile:
     for name, kind, town, state in BEYOND:
         _place(pile, name, kind, town, state)
     for key, value in SETTINGS:
-        pile.add(SETTING, _fixed("Set", key), scope="org", scope_id=ORG_ID, key=key, value=value)
+        pile.add(SETTING, fixed_id("Set", key), scope="org", scope_id=ORG_ID, key=key, value=value)
+    add_books(pile, ORG_ID)
+    add_measures(pile, commodity_id("lint"))
+    add_terms(pile)
     pile.derive()
     return pile
 
@@ -184,7 +180,7 @@ def _branch(pile: Pile, region: Region, own_pan: str) -> None:
     )
     key = ("desk.phone", f"+91 281 24{int(region.state_code):02d}100")
     pile.add(
-        SETTING, _fixed("SetDesk", region.code), scope="branch", scope_id=region.branch_id, key=key[0], value=key[1]
+        SETTING, fixed_id("SetDesk", region.code), scope="branch", scope_id=region.branch_id, key=key[0], value=key[1]
     )
 
 

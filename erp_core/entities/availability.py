@@ -16,7 +16,7 @@ from erp_core.quality import misstated
 from erp_core.rules import SELLERS, deletable_while, partner_is, touched, variety_of_commodity, well_stated
 from erp_core.scopes import DRAFT, PARTNERS, By, While
 from erp_core.values import Choice, Day, Document, Reference, Row, Text
-from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_PER_CANDY
+from erp_core.vocabulary import BALE_COUNT, BALES, PRICE_KINDS, PRICE_PER_CANDY
 
 STATES = States(
     "state",
@@ -99,7 +99,7 @@ AVAILABILITY = Entity(
         Field("bales_reserved", BALE_COUNT, tally(0, "bales_offered"), required=True, default=0),
         Field("bales_sold", BALE_COUNT, tally(0, "bales_offered"), required=True, default=0),
         Field("asking_price_per_candy", PRICE_PER_CANDY, required=True, read=("desk.read", "external.availability")),
-        Field("price_kind", Choice(("fixed", "negotiable", "on_call")), required=True, default="negotiable"),
+        Field("price_kind", Choice(PRICE_KINDS), required=True, default="negotiable"),
         Field("quality", Document(), help='what the seller says of it: {"staple_mm": "28.5-29", "micronaire": "4.1"}'),
         Field("delivery_terms", Text(200)),
         Field("payment_terms", Text(200)),

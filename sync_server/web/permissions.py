@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from erp_core.access import CODES
+from erp_core.access import CODES, MEMBER
 from sync_server.engine.gate import NotEntitled, require
 from sync_server.engine.reading import entitled_now
 from sync_server.web import keys
@@ -78,7 +78,8 @@ async def permitted(request: web.Request, handler: Handler) -> web.StreamRespons
     except NotEntitled as refused:
         codes = [code for code in refused.needs if code in CODES]
         log.info("permission_refused", needs=codes, path=request.path, method=request.method, **who(request))
-        raise Problem("forbidden", f"This needs {' or '.join(codes)}." if codes else "") from None
+        named = codes or (["a role of the house"] if MEMBER in refused.needs else [])
+        raise Problem("forbidden", f"This needs {' or '.join(named)}." if named else "") from None
 
 
 def declared(routes: Declared, method: str, path: str) -> Route | None:

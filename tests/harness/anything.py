@@ -53,7 +53,7 @@ def _value(random: Random, entity: Entity, field: Field, id: str, ids: Mapping[s
             return max(least, 1)
         case Flag() | Day() | Instant() | Words() | Document() as kind:
             return _PLAIN[type(kind)]
-    if field.name == entity.assignee or field.name == "author_id":
+    if field.name in (entity.assignee, "author_id", *entity.whose):
         return random.choice([*PEOPLE, *([] if field.required else [None])])
     return f"{field.name} {id}" if field.required or unique else None
 
@@ -93,9 +93,17 @@ class Story:
         ids = await self.ids()
         new = [f"{entity.table[:4]}{self._count + n}" for n in range(self.random.randint(1, number))]
         self._count += len(new)
+        drawn = {id: draw(self.random, entity, id, ids) for id in new}
         async with self.house.database.acquire_everywhere() as connection:
-            drawn = {id: draw(self.random, entity, id, ids) for id in new}
-            await rows.insert(connection, entity, self.house.org_id, drawn)
+            try:
+                await rows.insert(connection, entity, self.house.org_id, drawn)
+            except asyncpg.UniqueViolationError:
+                if number == 1:
+                    raise
+        if new[0] not in await self.house.ids(
+            entity.table
+        ):  # two of them had one key: one row has no other to clash with
+            await self.insert_of(entity, 1)
 
     async def change(self) -> None:
         """Change one column of many rows, or whole rows one by one."""

@@ -66,10 +66,22 @@ async def at_desk(server: Server, house: House, user: str, session: str = "") ->
 # --- A record of every entity -----------------------------------------------------------------------------------------
 
 EXAMPLES: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    # table -> (what makes a record, what changes it); partners p1 and p2, the lot l1 and the trade t1 are there
+    # table -> (what makes a record, what changes it); partners p1 and p2, the lot l1, the trade t1 and the year fy1 are there
     "branches": ({"code": "NGP", "name": "Nagpur", "state": "Maharashtra"}, {"name": "Nagpur East"}),
     "users": ({"username": "neha", "name": "Neha"}, {"language": "gu"}),
     "roles": ({"title": "Clerk", "codes": '["desk.read"]'}, {"title": "Head clerk"}),
+    "financial_years": (
+        {"organisation_id": "org_a", "name": "2027-28", "starts_on": "2027-04-01", "ends_on": "2028-03-31"},
+        {"is_closed": True},
+    ),
+    "document_series": (
+        {"branch_id": "b1", "kind": "trade", "financial_year_id": "fy1", "prefix": "RJK/T", "width": 5},
+        {"prefix": "RJK/26/T"},
+    ),
+    "organisation_bank_accounts": (
+        {"account_name": "House", "account_number": "30012345678", "ifsc": "SBIN0000300"},
+        {"bank_name": "State Bank"},
+    ),
     "units": (
         {"code": "qtl", "name": "Quintal", "dimension": "mass", "factor_to_base": 100},
         {"name": "Metric quintal"},
@@ -81,10 +93,28 @@ EXAMPLES: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"gst_rate_pct": 12},
     ),
     "varieties": ({"commodity_id": "lint", "name": "Shankar-6"}, {"name": "Shankar-8"}),
+    "unit_conversions": ({"from_unit_id": "candy", "to_unit_id": "kg", "factor": 355.62}, {"factor": 355.620001}),
+    "quality_parameters": ({"commodity_id": "lint", "parameter": "staple_mm"}, {"limit_min": 24}),
+    "payment_terms": ({"code": "30D", "name": "30 days", "days": 30}, {"interest_pct": 12}),
+    "delivery_terms": ({"code": "EXG", "name": "Ex gin"}, {"loading_included": True}),
+    "weighment_terms": ({"code": "GIN", "name": "At the gin", "weighed_at": "seller"}, {"tolerance_pct": 0.5}),
+    "passing_terms": ({"code": "HVI", "name": "By HVI", "passed_at": "laboratory"}, {"days": 5}),
+    "trade_types": ({"code": "DOM", "name": "Domestic"}, {"tax_included": True}),
+    "bargain_types": ({"code": "FIX", "name": "Fixed", "price_kind": "fixed"}, {"price_kind": "on_call"}),
+    "commission_structures": (
+        {"code": "USUAL", "name": "Usual", "slabs": '{"slabs": [{"rate": 0.5, "above": 0}]}'},
+        {"seller_share": 2},
+    ),
     "business_partners": ({"branch_id": "b1", "legal_name": "Anew", "kind": '["buyer"]'}, {"remarks": "pays at once"}),
     "grants": ({"user_id": "agent2", "role_id": "agent"}, {"valid_until": 1_900_000_000_000}),
     "partner_locations": ({"partner_id": "p1", "kind": "gin"}, {"address": "Highway 27"}),
     "partner_contacts": ({"partner_id": "p1", "kind": "other", "name": "Hetal"}, {"name": "Hetal S"}),
+    "partner_documents": ({"partner_id": "p1", "kind": "licence", "number": "17"}, {"valid_until": "2027-03-31"}),
+    "partner_vehicles": ({"partner_id": "p1", "vehicle_number": "GJ03BT4471"}, {"capacity_kg": 17_000}),
+    "partner_bank_accounts": (
+        {"partner_id": "p1", "account_name": "P1", "account_number": "50100123456789", "ifsc": "HDFC0000001"},
+        {"bank_name": "HDFC Bank"},
+    ),
     "availabilities": (
         {"branch_id": "b1", "seller_id": "p1", "commodity_id": "lint", "crop_year": "2026-27", "bales_offered": 100}
         | {"asking_price_per_candy": 62_000},
@@ -101,6 +131,8 @@ EXAMPLES: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "quality_inspections": ({"availability_id": "l1"}, {"lot_number": "17"}),
     "dispatches": ({"trade_id": "t1", "bales": 10}, {"vehicle_number": "GJ03AB1234"}),
+    "visits": ({"branch_id": "b1", "agent_id": "agent1", "partner_id": "p1"}, {"purpose": "See the lot"}),
+    "tasks": ({"branch_id": "b1", "title": "Call", "assignee_id": "agent1"}, {"due_on": "2026-12-01"}),
     "settings": ({"scope": "org", "scope_id": "org_a", "key": "dispatch.printer", "value": "1"}, {"value": "2"}),
 }
 
@@ -115,6 +147,12 @@ async def furnish(house: House) -> None:
         VALUES ('{house.org_id}', 'l1', 'b1', 'p1', 'lint', '2026-27', 100, 62000, 'active');
       INSERT INTO trades (org_id, id, branch_id, buyer_id, seller_id, commodity_id, bales, price_per_candy, trade_date, state)
         VALUES ('{house.org_id}', 't1', 'b1', 'p2', 'p1', 'lint', 50, 62000, '2026-11-20', 'confirmed');
+      INSERT INTO financial_years (org_id, id, organisation_id, name, starts_on, ends_on)
+        VALUES ('{house.org_id}', 'fy1', '{house.org_id}', '2026-27', '2026-04-01', '2027-03-31');
+      INSERT INTO units (org_id, id, code, name, dimension, factor_to_base)
+        VALUES ('{house.org_id}', 'candy', 'candy', 'Candy', 'mass', 355.62) ON CONFLICT DO NOTHING;
+      INSERT INTO notifications (org_id, id, reader_id, kind, title)
+        VALUES ('{house.org_id}', 'm1', 'agent1', 'task.assigned', 'You have a new task');
       INSERT INTO sync_issues (org_id, id, author_id, table_name, record_id, kind, operation, reason_code, sentence, state)
         VALUES ('{house.org_id}', 'i1', 'agent1', 'trades', 't9', 'refused', 'updated', 'locked', 'It is fixed.', 'open');
     """)

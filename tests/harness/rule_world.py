@@ -93,6 +93,26 @@ _ROWS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("role", "buyer", {"title": "Buyer", "codes": ("external.trade", "sync.use"), "external": True}),
     ("role", "clerk", {"title": "Clerk", "codes": ("desk.read",)}),
     ("grant", "of_meena", {"user_id": "meena", "role_id": "agent", "branch_id": "rajkot"}),
+    (
+        "financial_year",
+        "fy27",
+        {
+            "organisation_id": "org",
+            "name": "2026-27",
+            "starts_on": date(2026, 4, 1),
+            "ends_on": date(2027, 3, 31),
+        },
+    ),
+    (
+        "document_series",
+        "trades",
+        {"branch_id": "rajkot", "kind": "trade", "financial_year_id": "fy27", "prefix": "RJK/T", "width": 6},
+    ),
+    (
+        "organisation_bank_account",
+        "main",
+        {"account_name": "Cotton House", "account_number": "30012345678", "ifsc": "SBIN0000300"},
+    ),
     ("unit", "kg", {"code": "kg", "name": "Kilogram", "dimension": "mass", "factor_to_base": Decimal("1.000000")}),
     ("unit", "candy", {"code": "candy", "name": "Candy", "dimension": "mass", "factor_to_base": Decimal("355.620000")}),
     ("unit", "piece", {"code": "piece", "name": "Piece", "dimension": "count", "factor_to_base": Decimal("1.000000")}),
@@ -117,6 +137,29 @@ _ROWS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ),
     ("variety", "shankar6", {"commodity_id": "lint", "name": "Shankar-6"}),
     ("variety", "of_seed", {"commodity_id": "seed", "name": "Hybrid seed"}),
+    ("unit_conversion", "in_kg", {"from_unit_id": "candy", "to_unit_id": "kg", "factor": Decimal("355.62000000")}),
+    (
+        "quality_parameter",
+        "staple",
+        {
+            "commodity_id": "lint",
+            "parameter": "staple_mm",
+            "unit": "mm",
+            "limit_min": Decimal("20.00"),
+            "limit_max": Decimal("40.00"),
+        },
+    ),
+    ("payment_term", "month", {"code": "30D", "name": "30 days", "days": 30}),
+    ("delivery_term", "ex_gin", {"code": "EXG", "name": "Ex gin"}),
+    ("weighment_term", "at_mill", {"code": "MILL", "name": "At the mill", "weighed_at": "buyer"}),
+    ("passing_term", "at_gin", {"code": "GIN", "name": "At the gin", "passed_at": "seller"}),
+    ("trade_type", "home", {"code": "DOM", "name": "Domestic"}),
+    ("bargain_type", "fixed", {"code": "FIX", "name": "Fixed price", "price_kind": "fixed"}),
+    (
+        "commission_structure",
+        "usual",
+        {"code": "USUAL", "name": "Usual", "slabs": {"slabs": [{"above": 0, "rate": 0.5}]}},
+    ),
     (
         "business_partner",
         "mill",
@@ -135,6 +178,27 @@ _ROWS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("business_partner", "lorries", {"branch_id": "rajkot", "kind": ("transporter",), "legal_name": "Lorries"}),
     ("partner_location", "gin", {"partner_id": "ginner", "kind": "gin", "is_primary": True, "state": "Gujarat"}),
     ("partner_contact", "owner", {"partner_id": "ginner", "kind": "owner", "is_primary": True, "name": "Meena Patel"}),
+    (
+        "partner_document",
+        "pan",
+        {"partner_id": "ginner", "kind": "pan_card", "is_primary": True, "number": "AAPFU0939F"},
+    ),
+    (
+        "partner_vehicle",
+        "truck",
+        {"partner_id": "lorries", "is_primary": True, "vehicle_number": "GJ03BT4471", "capacity_kg": 17_000},
+    ),
+    (
+        "partner_bank_account",
+        "account",
+        {
+            "partner_id": "ginner",
+            "is_primary": True,
+            "account_name": "Gin",
+            "account_number": "50100123456789",
+            "ifsc": "HDFC0000001",
+        },
+    ),
     (
         "availability",
         "lot",
@@ -189,6 +253,17 @@ _ROWS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
         "lorry",
         {"trade_id": "deal", "transporter_id": "lorries", "vehicle_number": "GJ03BT4471", "bales": 40},
     ),
+    (
+        "visit",
+        "call",
+        {"branch_id": "rajkot", "agent_id": "meena", "partner_id": "ginner", "planned_at": NOON},
+    ),
+    (
+        "task",
+        "chase",
+        {"branch_id": "rajkot", "title": "Ask for the PAN", "assignee_id": "ravi", "partner_id": "ginner"},
+    ),
+    ("notification", "news", {"reader_id": "meena", "kind": "trade.confirmed", "title": "A trade was confirmed"}),
     ("setting", "printer", {"scope": "branch", "scope_id": "rajkot", "key": "dispatch.printer", "value": "lp0"}),
     (
         "sync_issue",

@@ -54,8 +54,8 @@ async def _mark(house: House) -> None:
       UPDATE trades SET remarks = {marked} WHERE org_id = '{OTHER_ORG}';
     """)
     for entity in ENTITIES:
-        if entity.table in ("organisations", "sync_issues"):
-            source = {"organisations": OTHER_ORG, "sync_issues": "i1"}[entity.table]
+        if entity.table in ("organisations", "notifications", "sync_issues"):
+            source = {"organisations": OTHER_ORG, "notifications": "m1", "sync_issues": "i1"}[entity.table]
             if entity.table == "organisations":
                 continue
             columns = ", ".join(entity.by_name)
@@ -67,6 +67,8 @@ async def _mark(house: House) -> None:
         values = {**EXAMPLES[entity.table][0], "id": THEIRS}
         if entity.name == "setting":
             values["scope_id"] = OTHER_ORG
+        if entity.name == "financial_year":
+            values["organisation_id"] = OTHER_ORG
         for text in ("name", "legal_name", "title", "remarks", "value"):
             if text in entity.by_name:
                 values[text] = f"{CANARY} {entity.table}"

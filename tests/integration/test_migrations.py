@@ -121,6 +121,8 @@ async def test_migration_gives_up_waiting_for_a_lock(empty_url: str, monkeypatch
         with pytest.raises(MigrationFailed, match="lock timeout"):
             await migrate_down(empty_url, "base")
 
+    assert (await report(empty_url)).state is not State.ALTERED  # what was undone was undone whole
+    await migrate_up(empty_url)
     assert (await report(empty_url)).state is State.CURRENT
 
 

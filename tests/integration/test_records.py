@@ -22,7 +22,11 @@ from tests.harness.office import EXAMPLES, Answer, Clerk, at_desk, furnish
 from tests.harness.servers import Server
 from tests.harness.world import House, lot, records
 
-NOT_MADE = {"organisations": ("org_a", {"legal_name": "Renamed"}), "sync_issues": ("i1", {"state": "discarded"})}
+NOT_MADE = {
+    "organisations": ("org_a", {"legal_name": "Renamed"}),
+    "notifications": ("m1", {"read_at": 1_795_000_000_000}),
+    "sync_issues": ("i1", {"state": "discarded"}),
+}
 """Entities that only the server makes: a record that is there, and a change of it."""
 
 

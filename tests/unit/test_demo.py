@@ -235,7 +235,8 @@ def test_derived_fields_are_what_the_server_derives(demo: DemoWorld) -> None:
 
 def test_the_demo_shows_every_document_in_every_state(demo: DemoWorld) -> None:
     assert [name for name, rows in demo.held.items() if not rows] == ["user", "role", "grant", "sync_issue"]
-    for name in ("business_partner", "availability", "requirement", "trade", "quality_inspection", "dispatch"):
+    papers = ("availability", "requirement", "trade", "quality_inspection", "dispatch")
+    for name in ("business_partner", *papers, "visit", "task"):
         states = BY_NAME[name].states
         assert states is not None
         assert {row["state"] for row in demo.held[name].values()} == set(states.words)
@@ -321,7 +322,7 @@ def test_documents_lie_between_the_start_of_the_season_and_today(demo: DemoWorld
 
 
 def test_one_partner_has_one_primary_place_and_person_of_a_kind(demo: DemoWorld) -> None:
-    for name in ("partner_location", "partner_contact"):
+    for name in ("partner_location", "partner_contact", "partner_document", "partner_vehicle", "partner_bank_account"):
         primary = Counter((row["partner_id"], row["kind"]) for row in demo.held[name].values() if row["is_primary"])
         assert max(primary.values()) == 1
 

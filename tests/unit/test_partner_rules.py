@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -68,7 +69,14 @@ def test_only_a_draft_is_deleted(house: House, state: str, refusal: list[str]) -
 
 
 @pytest.mark.parametrize(
-    ("entity", "id", "other_kind"), [("partner_location", "gin", "billing"), ("partner_contact", "owner", "accounts")]
+    ("entity", "id", "other_kind"),
+    [
+        ("partner_location", "gin", "billing"),
+        ("partner_contact", "owner", "accounts"),
+        ("partner_document", "pan", "licence"),
+        ("partner_vehicle", "truck", "trailer"),
+        ("partner_bank_account", "account", "savings"),
+    ],
 )
 def test_partner_has_one_primary_of_a_kind(house: House, entity: str, id: str, other_kind: str) -> None:
     assert house.judge_new(entity, id, is_primary=False) == []
@@ -76,7 +84,13 @@ def test_partner_has_one_primary_of_a_kind(house: House, entity: str, id: str, o
     assert house.codes(entity, "new", kind=other_kind) == []
 
 
-@pytest.mark.parametrize(("entity", "id"), [("partner_location", "gin"), ("partner_contact", "owner")])
+@pytest.mark.parametrize(
+    ("entity", "id"),
+    [
+        *(("partner_location", "gin"), ("partner_contact", "owner"), ("partner_document", "pan")),
+        *(("partner_vehicle", "truck"), ("partner_bank_account", "account")),
+    ],
+)
 def test_primaries_of_two_partners_do_not_meet(house: House, entity: str, id: str) -> None:
     assert house.judge_new(entity, id, partner_id="mill") == []
 
@@ -99,3 +113,41 @@ def test_address_is_registered_under_the_partner_s_pan(house: House) -> None:
 
 def test_contact_has_a_telephone_that_exists(house: House) -> None:
     assert house.judge_new("partner_contact", "owner", kind="other", phone="+910825012345") == ["malformed"]
+
+
+# --- Papers, lorries, accounts ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("entity", "id"), [("partner_document", "pan"), ("partner_vehicle", "truck")])
+def test_papers_do_not_end_before_they_begin(house: House, entity: str, id: str) -> None:
+    dates = {"valid_from": date(2026, 11, 2), "valid_until": date(2026, 11, 1)}
+
+    assert house.codes(entity, id, **dates) == ["out_of_order"]
+    assert house.codes(entity, id, valid_until=date(2026, 11, 2)) == []
+    assert house.codes(entity, id, valid_until=None) == []
+
+
+@pytest.mark.parametrize("number", ["GJ-3 BT 4471", "XX03BT4471", "GJ03BT0000"])
+def test_lorry_has_a_registration_that_can_exist(house: House, number: str) -> None:
+    assert house.codes("partner_vehicle", "truck", vehicle_number=number) == ["malformed"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"account_number": "50100000000000"}, {"ifsc": "ICIC0000001"}, {"account_name": "Gin and Sons"}]
+)
+def test_verified_account_cannot_be_redirected(house: House, change: dict[str, Any]) -> None:
+    assert house.codes("partner_bank_account", "account", bank_name="HDFC Bank", **change) == []
+    house.put("partner_bank_account", "account", is_verified=True)
+
+    was = {name: house.rows["partner_bank_account"]["account"][name] for name in change}
+    other = {name: f"{value}9" for name, value in was.items()}
+    assert house.codes("partner_bank_account", "account", **other) == ["verified"]
+    assert house.deletion("partner_bank_account", "account") == ["not_deletable"]
+
+
+def test_account_that_is_opened_again_is_corrected_at_once_or_later(house: House) -> None:
+    house.put("partner_bank_account", "account", is_verified=True)
+
+    assert house.codes("partner_bank_account", "account", is_verified=False, account_name="Gin and Sons") == []
+    assert house.codes("partner_bank_account", "account", account_name="Gin") == []
+    assert house.deletion("partner_bank_account", "account") == []

@@ -87,6 +87,84 @@ def test_setting_has_one_value_for_a_scope_and_a_key() -> None:
     assert SETTING.unique_keys == (("scope", "scope_id", "key"),)
 
 
+# --- Conversions and limits ---------------------------------------------------------------------------------------------
+
+
+def conversion(house: House, unit: str, into: str, factor: str, commodity: str | None = None) -> list[str]:
+    return house.codes(
+        *("unit_conversion", f"{unit}-{into}-{commodity}"),
+        from_unit_id=unit,
+        to_unit_id=into,
+        commodity_id=commodity,
+        factor=Decimal(factor),
+    )
+
+
+def test_way_back_agrees_as_far_as_the_decimals_allow(house: House) -> None:
+    assert conversion(house, "kg", "candy", "0.00281199") == []
+    assert conversion(house, "kg", "candy", "0.00281201") == ["not_as_the_units", "not_both_ways"]
+
+
+@pytest.mark.parametrize("factor", ["355.61", "355.63", "1"])
+def test_conversion_agrees_with_the_units_themselves(house: House, factor: str) -> None:
+    assert "not_as_the_units" in house.codes("unit_conversion", "in_kg", factor=Decimal(factor))
+
+
+def test_conversion_of_one_commodity_is_what_its_press_makes_of_it(house: House) -> None:
+    house.put("unit", "bale", code="bale", name="Bale", dimension="mass", factor_to_base=Decimal("170.000000"))
+
+    assert conversion(house, "bale", "kg", "165") == ["not_as_the_units"]
+    del house.rows["unit_conversion"]["bale-kg-None"]
+    assert conversion(house, "bale", "kg", "165", "lint") == []
+    assert conversion(house, "kg", "bale", "0.00588235", "lint") == ["not_both_ways"]
+    assert conversion(house, "kg", "bale", "0.00606061", "lint") == []
+    assert conversion(house, "kg", "bale", "0.00588235", "seed") == [], "of another commodity"
+
+
+def test_units_of_two_dimensions_convert_for_one_commodity_only(house: House) -> None:
+    assert conversion(house, "piece", "kg", "170") == ["units_do_not_compare"]
+    assert conversion(house, "piece", "kg", "170", "lint") == []
+
+
+def test_unit_is_not_converted_into_itself(house: House) -> None:
+    assert conversion(house, "kg", "kg", "1") == ["one_unit"]
+
+
+@pytest.mark.parametrize("commodity", [None, "lint"])
+def test_units_are_converted_once(house: House, commodity: str | None) -> None:
+    """The key of the table passes over an empty commodity; the rule does not."""
+    house.put("unit_conversion", "in_kg", commodity_id=commodity)
+
+    assert house.judge_new("unit_conversion", "in_kg") == ["already_there"]
+
+
+def test_limits_of_a_variety_stand_beside_those_of_its_commodity(house: House) -> None:
+    assert house.judge_new("quality_parameter", "staple", variety_id="shankar6") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({}, ["already_there"]),
+        ({"variety_id": "of_seed"}, ["variety_of_other_commodity"]),
+        ({"variety_id": "shankar6", "limit_min": Decimal(32), "limit_max": Decimal(30)}, ["out_of_order"]),
+        ({"parameter": "micronaire"}, ["not_measurable", "not_measurable"]),
+        ({"parameter": "trash_pct", "limit_min": None, "limit_max": Decimal(31)}, ["not_measurable"]),
+        ({"variety_id": "shankar6", "decimals": 2}, ["too_exact"]),
+    ],
+)
+def test_limits_that_break_a_rule_are_refused(house: House, changes: dict[str, Any], codes: list[str]) -> None:
+    assert house.judge_new("quality_parameter", "staple", **changes) == codes
+
+
+def test_unit_of_a_parameter_follows_from_it(house: House) -> None:
+    house.judge("quality_parameter", "staple", unit="made up")
+    assert house.rows["quality_parameter"]["staple"]["unit"] == "mm"
+
+    house.judge("quality_parameter", "staple", parameter="plus_b")
+    assert house.rows["quality_parameter"]["staple"]["unit"] is None
+
+
 # --- Issues -----------------------------------------------------------------------------------------------------------
 
 

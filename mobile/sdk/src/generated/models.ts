@@ -7,31 +7,43 @@ import type {
   AvailabilityPriceKind,
   AvailabilityState,
   AvailabilityVisibility,
+  BargainTypePriceKind,
   BranchState,
   BusinessPartnerAddressState,
   BusinessPartnerEntityType,
   BusinessPartnerKind,
   BusinessPartnerKycState,
   BusinessPartnerState,
+  CommissionStructureBasis,
   CommodityCategory,
   DispatchState,
   LocationKind,
   LocationState,
   OrganisationState,
+  PartnerBankAccountKind,
   PartnerContactKind,
+  PartnerDocumentKind,
   PartnerLocationKind,
   PartnerLocationState,
+  PartnerVehicleKind,
+  PassingTermPassedAt,
   QualityInspectionMethod,
   QualityInspectionResult,
   QualityInspectionState,
+  QualityParameterParameter,
   RequirementState,
   RequirementUrgency,
   SettingScope,
   SyncIssueKind,
   SyncIssueOperation,
   SyncIssueState,
+  TaskState,
+  TaskUrgency,
   TradeState,
+  TradeTypeKind,
   UnitDimension,
+  VisitState,
+  WeighmentTermWeighedAt,
 } from './types'
 
 /** Organisation; written by the server only. */
@@ -396,6 +408,523 @@ export class Variety extends Model {
   }
 }
 
+/** Unit conversion; written by the server only. */
+export class UnitConversion extends Model {
+  static override table = 'unit_conversions'
+  static override associations: Associations = {
+    units: { type: 'belongs_to', key: 'from_unit_id' },
+    commodities: { type: 'belongs_to', key: 'commodity_id' },
+  }
+
+  get fromUnitId(): string {
+    return readRaw<string>(this, 'from_unit_id')
+  }
+
+  get toUnitId(): string {
+    return readRaw<string>(this, 'to_unit_id')
+  }
+
+  /** empty: of everything */
+  get commodityId(): string | null {
+    return readRaw<string | null>(this, 'commodity_id')
+  }
+
+  /** how many of the second unit the first one is */
+  get factor(): number {
+    return readRaw<number>(this, 'factor')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get fromUnit(): Relation<Unit> {
+    return relation<Unit>(this, 'units', 'from_unit_id')
+  }
+
+  get toUnit(): Relation<Unit> {
+    return relation<Unit>(this, 'units', 'to_unit_id')
+  }
+
+  get commodity(): Relation<Commodity> {
+    return relation<Commodity>(this, 'commodities', 'commodity_id')
+  }
+}
+
+/** Quality parameter; written by the server only. */
+export class QualityParameter extends Model {
+  static override table = 'quality_parameters'
+  static override associations: Associations = {
+    commodities: { type: 'belongs_to', key: 'commodity_id' },
+    varieties: { type: 'belongs_to', key: 'variety_id' },
+  }
+
+  get commodityId(): string {
+    return readRaw<string>(this, 'commodity_id')
+  }
+
+  /** empty: of every variety that has none of its own */
+  get varietyId(): string | null {
+    return readRaw<string | null>(this, 'variety_id')
+  }
+
+  get parameter(): QualityParameterParameter {
+    return readRaw<QualityParameterParameter>(this, 'parameter')
+  }
+
+  /** in which it is measured */
+  get unit(): string | null {
+    return readRaw<string | null>(this, 'unit')
+  }
+
+  get limitMin(): number | null {
+    return readRaw<number | null>(this, 'limit_min')
+  }
+
+  get limitMax(): number | null {
+    return readRaw<number | null>(this, 'limit_max')
+  }
+
+  /** an inspection without it is not complete */
+  get isMandatory(): boolean {
+    return readRaw<boolean>(this, 'is_mandatory')
+  }
+
+  get decimals(): number {
+    return readRaw<number>(this, 'decimals')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get commodity(): Relation<Commodity> {
+    return relation<Commodity>(this, 'commodities', 'commodity_id')
+  }
+
+  get variety(): Relation<Variety> {
+    return relation<Variety>(this, 'varieties', 'variety_id')
+  }
+}
+
+/** Payment term; written by the server only. */
+export class PaymentTerm extends Model {
+  static override table = 'payment_terms'
+
+  get code(): string {
+    return readRaw<string>(this, 'code')
+  }
+
+  get name(): string {
+    return readRaw<string>(this, 'name')
+  }
+
+  /** from the invoice until it is to be paid */
+  get days(): number {
+    return readRaw<number>(this, 'days')
+  }
+
+  /** to be paid before anything is delivered */
+  get advancePct(): number | null {
+    return readRaw<number | null>(this, 'advance_pct')
+  }
+
+  /** for whoever pays at once */
+  get discountPct(): number | null {
+    return readRaw<number | null>(this, 'discount_pct')
+  }
+
+  /** a year, on what is overdue */
+  get interestPct(): number | null {
+    return readRaw<number | null>(this, 'interest_pct')
+  }
+
+  get isActive(): boolean {
+    return readRaw<boolean>(this, 'is_active')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+}
+
+/** Delivery term; written by the server only. */
+export class DeliveryTerm extends Model {
+  static override table = 'delivery_terms'
+
+  get code(): string {
+    return readRaw<string>(this, 'code')
+  }
+
+  get name(): string {
+    return readRaw<string>(this, 'name')
+  }
+
+  /** from the contract until the last lorry */
+  get days(): number {
+    return readRaw<number>(this, 'days')
+  }
+
+  /** the price includes the carriage */
+  get freightIncluded(): boolean {
+    return readRaw<boolean>(this, 'freight_included')
+  }
+
+  get insuranceIncluded(): boolean {
+    return readRaw<boolean>(this, 'insurance_included')
+  }
+
+  get loadingIncluded(): boolean {
+    return readRaw<boolean>(this, 'loading_included')
+  }
+
+  get isActive(): boolean {
+    return readRaw<boolean>(this, 'is_active')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+}
+
+/** Weighment term; written by the server only. */
+export class WeighmentTerm extends Model {
+  static override table = 'weighment_terms'
+
+  get code(): string {
+    return readRaw<string>(this, 'code')
+  }
+
+  get name(): string {
+    return readRaw<string>(this, 'name')
+  }
+
+  /** after arrival, within which the weight may be disputed */
+  get days(): number {
+    return readRaw<number>(this, 'days')
+  }
+
+  /** whose scale counts */
+  get weighedAt(): WeighmentTermWeighedAt {
+    return readRaw<WeighmentTermWeighedAt>(this, 'weighed_at')
+  }
+
+  /** by how much two scales may differ */
+  get tolerancePct(): number | null {
+    return readRaw<number | null>(this, 'tolerance_pct')
+  }
+
+  /** the weight includes hessian and ties */
+  get packingIncluded(): boolean {
+    return readRaw<boolean>(this, 'packing_included')
+  }
+
+  get isActive(): boolean {
+    return readRaw<boolean>(this, 'is_active')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+}
+
+/** Passing term; written by the server only. */
+export class PassingTerm extends Model {
+  static override table = 'passing_terms'
+
+  get code(): string {
+    return readRaw<string>(this, 'code')
+  }
+
+  get name(): string {
+    return readRaw<string>(this, 'name')
+  }
+
+  /** within which the buyer passes the lot */
+  get days(): number {
+    return readRaw<number>(this, 'days')
+  }
+
+  /** where it is decided */
+  get passedAt(): PassingTermPassedAt {
+    return readRaw<PassingTermPassedAt>(this, 'passed_at')
+  }
+
+  /** of the bales, of which samples are drawn */
+  get samplePct(): number | null {
+    return readRaw<number | null>(this, 'sample_pct')
+  }
+
+  /** what was passed is not disputed any more */
+  get isFinal(): boolean {
+    return readRaw<boolean>(this, 'is_final')
+  }
+
+  get isActive(): boolean {
+    return readRaw<boolean>(this, 'is_active')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+}
+
+/** Trade type; written by the server only. */
+export class TradeType extends Model {
+  static override table = 'trade_types'
+
+  get code(): string {
+    return readRaw<string>(this, 'code')
+  }
+
+  get name(): string {
+    return readRaw<string>(this, 'name')
+  }
+
+  get kind(): TradeTypeKind {
+    return readRaw<TradeTypeKind>(this, 'kind')
+  }
+
+  /** the price includes the tax */
+  get taxIncluded(): boolean {
+    return readRaw<boolean>(this, 'tax_included')
+  }
+
+  get isActive(): boolean {
+    return readRaw<boolean>(this, 'is_active')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+}
+
+/** Bargain type; written by the server only. */
+export class BargainType extends Model {
+  static override table = 'bargain_types'
+
+  get code(): string {
+    return readRaw<string>(this, 'code')
+  }
+
+  get name(): string {
+    return readRaw<string>(this, 'name')
+  }
+
+  get priceKind(): BargainTypePriceKind {
+    return readRaw<BargainTypePriceKind>(this, 'price_kind')
+  }
+
+  /** the price includes the brokerage */
+  get brokerageIncluded(): boolean {
+    return readRaw<boolean>(this, 'brokerage_included')
+  }
+
+  get isActive(): boolean {
+    return readRaw<boolean>(this, 'is_active')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+}
+
+/** Commission structure; written by the server only. */
+export class CommissionStructure extends Model {
+  static override table = 'commission_structures'
+
+  get code(): string {
+    return readRaw<string>(this, 'code')
+  }
+
+  get name(): string {
+    return readRaw<string>(this, 'name')
+  }
+
+  get basis(): CommissionStructureBasis {
+    return readRaw<CommissionStructureBasis>(this, 'basis')
+  }
+
+  /** {"slabs": [{"above": 0, "rate": 0.5}, {"above": 1000000, "rate": 0.25}]}: the rate of what lies above, up to the next; the first begins at 0 */
+  get slabs(): Record<string, unknown> {
+    return readJson<Record<string, unknown>>(this, 'slabs')
+  }
+
+  /** what the broker gets at least */
+  get minimumAmount(): number | null {
+    return readRaw<number | null>(this, 'minimum_amount')
+  }
+
+  /** buyer and seller pay as these two stand */
+  get buyerShare(): number {
+    return readRaw<number>(this, 'buyer_share')
+  }
+
+  get sellerShare(): number {
+    return readRaw<number>(this, 'seller_share')
+  }
+
+  get validFrom(): string | null {
+    return readRaw<string | null>(this, 'valid_from')
+  }
+
+  get validUntil(): string | null {
+    return readRaw<string | null>(this, 'valid_until')
+  }
+
+  get isActive(): boolean {
+    return readRaw<boolean>(this, 'is_active')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+}
+
 /** Business partner. */
 export class BusinessPartner extends Model {
   static override table = 'business_partners'
@@ -404,6 +933,9 @@ export class BusinessPartner extends Model {
     locations: { type: 'belongs_to', key: 'location_id' },
     partner_locations: { type: 'has_many', foreignKey: 'partner_id' },
     partner_contacts: { type: 'has_many', foreignKey: 'partner_id' },
+    partner_documents: { type: 'has_many', foreignKey: 'partner_id' },
+    partner_vehicles: { type: 'has_many', foreignKey: 'partner_id' },
+    partner_bank_accounts: { type: 'has_many', foreignKey: 'partner_id' },
   }
 
   get branchId(): string {
@@ -580,6 +1112,18 @@ export class BusinessPartner extends Model {
   get partnerContacts(): Query<PartnerContact> {
     return children<PartnerContact>(this, 'partner_contacts', 'partner_id')
   }
+
+  get partnerDocuments(): Query<PartnerDocument> {
+    return children<PartnerDocument>(this, 'partner_documents', 'partner_id')
+  }
+
+  get partnerVehicles(): Query<PartnerVehicle> {
+    return children<PartnerVehicle>(this, 'partner_vehicles', 'partner_id')
+  }
+
+  get partnerBankAccounts(): Query<PartnerBankAccount> {
+    return children<PartnerBankAccount>(this, 'partner_bank_accounts', 'partner_id')
+  }
 }
 
 /** Partner location. */
@@ -723,6 +1267,272 @@ export class PartnerContact extends Model {
   }
   set email(value: string | null) {
     writeRaw(this, 'email', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get partner(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'partner_id')
+  }
+}
+
+/** Partner document. */
+export class PartnerDocument extends Model {
+  static override table = 'partner_documents'
+  static override associations: Associations = {
+    business_partners: { type: 'belongs_to', key: 'partner_id' },
+  }
+
+  get partnerId(): string {
+    return readRaw<string>(this, 'partner_id')
+  }
+  set partnerId(value: string) {
+    writeRaw(this, 'partner_id', value)
+  }
+
+  get kind(): PartnerDocumentKind {
+    return readRaw<PartnerDocumentKind>(this, 'kind')
+  }
+  set kind(value: PartnerDocumentKind) {
+    writeRaw(this, 'kind', value)
+  }
+
+  /** the one that counts, of those of its kind */
+  get isPrimary(): boolean {
+    return readRaw<boolean>(this, 'is_primary')
+  }
+  set isPrimary(value: boolean) {
+    writeRaw(this, 'is_primary', value)
+  }
+
+  get number(): string | null {
+    return readRaw<string | null>(this, 'number')
+  }
+  set number(value: string | null) {
+    writeRaw(this, 'number', value)
+  }
+
+  get validFrom(): string | null {
+    return readRaw<string | null>(this, 'valid_from')
+  }
+  set validFrom(value: string | null) {
+    writeRaw(this, 'valid_from', value)
+  }
+
+  get validUntil(): string | null {
+    return readRaw<string | null>(this, 'valid_until')
+  }
+  set validUntil(value: string | null) {
+    writeRaw(this, 'valid_until', value)
+  }
+
+  /** the attachment that shows it */
+  get attachmentId(): string | null {
+    return readRaw<string | null>(this, 'attachment_id')
+  }
+  set attachmentId(value: string | null) {
+    writeRaw(this, 'attachment_id', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get partner(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'partner_id')
+  }
+}
+
+/** Partner vehicle. */
+export class PartnerVehicle extends Model {
+  static override table = 'partner_vehicles'
+  static override associations: Associations = {
+    business_partners: { type: 'belongs_to', key: 'partner_id' },
+  }
+
+  get partnerId(): string {
+    return readRaw<string>(this, 'partner_id')
+  }
+  set partnerId(value: string) {
+    writeRaw(this, 'partner_id', value)
+  }
+
+  get kind(): PartnerVehicleKind {
+    return readRaw<PartnerVehicleKind>(this, 'kind')
+  }
+  set kind(value: PartnerVehicleKind) {
+    writeRaw(this, 'kind', value)
+  }
+
+  /** the usual one of its kind */
+  get isPrimary(): boolean {
+    return readRaw<boolean>(this, 'is_primary')
+  }
+  set isPrimary(value: boolean) {
+    writeRaw(this, 'is_primary', value)
+  }
+
+  /** the registration mark, without spaces */
+  get vehicleNumber(): string {
+    return readRaw<string>(this, 'vehicle_number')
+  }
+  set vehicleNumber(value: string) {
+    writeRaw(this, 'vehicle_number', value)
+  }
+
+  /** of the certificate of registration */
+  get rcNumber(): string | null {
+    return readRaw<string | null>(this, 'rc_number')
+  }
+  set rcNumber(value: string | null) {
+    writeRaw(this, 'rc_number', value)
+  }
+
+  /** the certificate of registration */
+  get validFrom(): string | null {
+    return readRaw<string | null>(this, 'valid_from')
+  }
+  set validFrom(value: string | null) {
+    writeRaw(this, 'valid_from', value)
+  }
+
+  /** the certificate of registration */
+  get validUntil(): string | null {
+    return readRaw<string | null>(this, 'valid_until')
+  }
+  set validUntil(value: string | null) {
+    writeRaw(this, 'valid_until', value)
+  }
+
+  /** what it may carry */
+  get capacityKg(): number | null {
+    return readRaw<number | null>(this, 'capacity_kg')
+  }
+  set capacityKg(value: number | null) {
+    writeRaw(this, 'capacity_kg', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get partner(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'partner_id')
+  }
+}
+
+/** Partner bank account. */
+export class PartnerBankAccount extends Model {
+  static override table = 'partner_bank_accounts'
+  static override associations: Associations = {
+    business_partners: { type: 'belongs_to', key: 'partner_id' },
+  }
+
+  get partnerId(): string {
+    return readRaw<string>(this, 'partner_id')
+  }
+  set partnerId(value: string) {
+    writeRaw(this, 'partner_id', value)
+  }
+
+  get kind(): PartnerBankAccountKind {
+    return readRaw<PartnerBankAccountKind>(this, 'kind')
+  }
+  set kind(value: PartnerBankAccountKind) {
+    writeRaw(this, 'kind', value)
+  }
+
+  get isPrimary(): boolean {
+    return readRaw<boolean>(this, 'is_primary')
+  }
+  set isPrimary(value: boolean) {
+    writeRaw(this, 'is_primary', value)
+  }
+
+  get accountName(): string {
+    return readRaw<string>(this, 'account_name')
+  }
+  set accountName(value: string) {
+    writeRaw(this, 'account_name', value)
+  }
+
+  get accountNumber(): string {
+    return readRaw<string>(this, 'account_number')
+  }
+  set accountNumber(value: string) {
+    writeRaw(this, 'account_number', value)
+  }
+
+  get ifsc(): string {
+    return readRaw<string>(this, 'ifsc')
+  }
+  set ifsc(value: string) {
+    writeRaw(this, 'ifsc', value)
+  }
+
+  get bankName(): string | null {
+    return readRaw<string | null>(this, 'bank_name')
+  }
+  set bankName(value: string | null) {
+    writeRaw(this, 'bank_name', value)
+  }
+
+  /** compared with the partner's own papers */
+  get isVerified(): boolean {
+    return readRaw<boolean>(this, 'is_verified')
+  }
+  set isVerified(value: boolean) {
+    writeRaw(this, 'is_verified', value)
   }
 
   /** when the server first stored the row */
@@ -1659,6 +2469,250 @@ export class Dispatch extends Model {
   }
 }
 
+/** Visit. */
+export class Visit extends Model {
+  static override table = 'visits'
+  static override associations: Associations = {
+    branches: { type: 'belongs_to', key: 'branch_id' },
+    business_partners: { type: 'belongs_to', key: 'partner_id' },
+    locations: { type: 'belongs_to', key: 'location_id' },
+  }
+
+  get branchId(): string {
+    return readRaw<string>(this, 'branch_id')
+  }
+  set branchId(value: string) {
+    writeRaw(this, 'branch_id', value)
+  }
+
+  get agentId(): string {
+    return readRaw<string>(this, 'agent_id')
+  }
+  set agentId(value: string) {
+    writeRaw(this, 'agent_id', value)
+  }
+
+  get partnerId(): string | null {
+    return readRaw<string | null>(this, 'partner_id')
+  }
+  set partnerId(value: string | null) {
+    writeRaw(this, 'partner_id', value)
+  }
+
+  get locationId(): string | null {
+    return readRaw<string | null>(this, 'location_id')
+  }
+  set locationId(value: string | null) {
+    writeRaw(this, 'location_id', value)
+  }
+
+  get purpose(): string | null {
+    return readRaw<string | null>(this, 'purpose')
+  }
+  set purpose(value: string | null) {
+    writeRaw(this, 'purpose', value)
+  }
+
+  get plannedAt(): Date | null {
+    return readInstant<Date | null>(this, 'planned_at')
+  }
+  set plannedAt(value: Date | null) {
+    writeInstant(this, 'planned_at', value)
+  }
+
+  get doneAt(): Date | null {
+    return readInstant<Date | null>(this, 'done_at')
+  }
+  set doneAt(value: Date | null) {
+    writeInstant(this, 'done_at', value)
+  }
+
+  get checkedInAt(): Date | null {
+    return readInstant<Date | null>(this, 'checked_in_at')
+  }
+  set checkedInAt(value: Date | null) {
+    writeInstant(this, 'checked_in_at', value)
+  }
+
+  /** where the agent checked in */
+  get latitude(): number | null {
+    return readRaw<number | null>(this, 'latitude')
+  }
+  set latitude(value: number | null) {
+    writeRaw(this, 'latitude', value)
+  }
+
+  /** where the agent checked in */
+  get longitude(): number | null {
+    return readRaw<number | null>(this, 'longitude')
+  }
+  set longitude(value: number | null) {
+    writeRaw(this, 'longitude', value)
+  }
+
+  get state(): VisitState {
+    return readRaw<VisitState>(this, 'state')
+  }
+  set state(value: VisitState) {
+    writeRaw(this, 'state', value)
+  }
+
+  get notes(): string | null {
+    return readRaw<string | null>(this, 'notes')
+  }
+  set notes(value: string | null) {
+    writeRaw(this, 'notes', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get branch(): Relation<Branch> {
+    return relation<Branch>(this, 'branches', 'branch_id')
+  }
+
+  get partner(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'partner_id')
+  }
+
+  get location(): Relation<Location> {
+    return relation<Location>(this, 'locations', 'location_id')
+  }
+}
+
+/** Task. */
+export class Task extends Model {
+  static override table = 'tasks'
+  static override associations: Associations = {
+    branches: { type: 'belongs_to', key: 'branch_id' },
+    business_partners: { type: 'belongs_to', key: 'partner_id' },
+  }
+
+  get branchId(): string {
+    return readRaw<string>(this, 'branch_id')
+  }
+  set branchId(value: string) {
+    writeRaw(this, 'branch_id', value)
+  }
+
+  get title(): string {
+    return readRaw<string>(this, 'title')
+  }
+  set title(value: string) {
+    writeRaw(this, 'title', value)
+  }
+
+  get assigneeId(): string {
+    return readRaw<string>(this, 'assignee_id')
+  }
+  set assigneeId(value: string) {
+    writeRaw(this, 'assignee_id', value)
+  }
+
+  get partnerId(): string | null {
+    return readRaw<string | null>(this, 'partner_id')
+  }
+  set partnerId(value: string | null) {
+    writeRaw(this, 'partner_id', value)
+  }
+
+  /** of the record that it is about */
+  get tableName(): string | null {
+    return readRaw<string | null>(this, 'table_name')
+  }
+  set tableName(value: string | null) {
+    writeRaw(this, 'table_name', value)
+  }
+
+  /** the record that it is about */
+  get recordId(): string | null {
+    return readRaw<string | null>(this, 'record_id')
+  }
+  set recordId(value: string | null) {
+    writeRaw(this, 'record_id', value)
+  }
+
+  get dueOn(): string | null {
+    return readRaw<string | null>(this, 'due_on')
+  }
+  set dueOn(value: string | null) {
+    writeRaw(this, 'due_on', value)
+  }
+
+  get urgency(): TaskUrgency {
+    return readRaw<TaskUrgency>(this, 'urgency')
+  }
+  set urgency(value: TaskUrgency) {
+    writeRaw(this, 'urgency', value)
+  }
+
+  get doneAt(): Date | null {
+    return readInstant<Date | null>(this, 'done_at')
+  }
+  set doneAt(value: Date | null) {
+    writeInstant(this, 'done_at', value)
+  }
+
+  get state(): TaskState {
+    return readRaw<TaskState>(this, 'state')
+  }
+  set state(value: TaskState) {
+    writeRaw(this, 'state', value)
+  }
+
+  get notes(): string | null {
+    return readRaw<string | null>(this, 'notes')
+  }
+  set notes(value: string | null) {
+    writeRaw(this, 'notes', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get branch(): Relation<Branch> {
+    return relation<Branch>(this, 'branches', 'branch_id')
+  }
+
+  get partner(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'partner_id')
+  }
+}
+
 /** Setting; written by the server only. */
 export class Setting extends Model {
   static override table = 'settings'
@@ -1677,6 +2731,62 @@ export class Setting extends Model {
 
   get value(): string {
     return readRaw<string>(this, 'value')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+}
+
+/** Notification; written by the server only. */
+export class Notification extends Model {
+  static override table = 'notifications'
+
+  get readerId(): string {
+    return readRaw<string>(this, 'reader_id')
+  }
+
+  /** which rule tells it, such as trade.awaits_approval */
+  get kind(): string {
+    return readRaw<string>(this, 'kind')
+  }
+
+  get title(): string {
+    return readRaw<string>(this, 'title')
+  }
+
+  get body(): string | null {
+    return readRaw<string | null>(this, 'body')
+  }
+
+  /** of the record that it is about */
+  get tableName(): string | null {
+    return readRaw<string | null>(this, 'table_name')
+  }
+
+  /** the record that it is about */
+  get recordId(): string | null {
+    return readRaw<string | null>(this, 'record_id')
+  }
+
+  get readAt(): Date | null {
+    return readInstant<Date | null>(this, 'read_at')
   }
 
   /** when the server first stored the row */
@@ -1810,14 +2920,29 @@ export const modelClasses = [
   Location,
   Commodity,
   Variety,
+  UnitConversion,
+  QualityParameter,
+  PaymentTerm,
+  DeliveryTerm,
+  WeighmentTerm,
+  PassingTerm,
+  TradeType,
+  BargainType,
+  CommissionStructure,
   BusinessPartner,
   PartnerLocation,
   PartnerContact,
+  PartnerDocument,
+  PartnerVehicle,
+  PartnerBankAccount,
   Availability,
   Requirement,
   Trade,
   QualityInspection,
   Dispatch,
+  Visit,
+  Task,
   Setting,
+  Notification,
   SyncIssue,
 ]

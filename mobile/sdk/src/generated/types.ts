@@ -6,15 +6,30 @@ export const TABLES = [
   'locations',
   'commodities',
   'varieties',
+  'unit_conversions',
+  'quality_parameters',
+  'payment_terms',
+  'delivery_terms',
+  'weighment_terms',
+  'passing_terms',
+  'trade_types',
+  'bargain_types',
+  'commission_structures',
   'business_partners',
   'partner_locations',
   'partner_contacts',
+  'partner_documents',
+  'partner_vehicles',
+  'partner_bank_accounts',
   'availabilities',
   'requirements',
   'trades',
   'quality_inspections',
   'dispatches',
+  'visits',
+  'tasks',
   'settings',
+  'notifications',
   'sync_issues',
 ] as const
 export type TableName = (typeof TABLES)[number]
@@ -164,6 +179,225 @@ export interface VarietyRaw {
   updated_by: string | null
 }
 
+/** Unit conversion: a row of `unit_conversions` as WatermelonDB keeps it. */
+export interface UnitConversionRaw {
+  id: string
+  from_unit_id: string
+  to_unit_id: string
+  /** empty: of everything */
+  commodity_id: string | null
+  /** how many of the second unit the first one is */
+  factor: number
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const QualityParameterParameter = ['staple_mm', 'micronaire', 'strength_g_tex', 'moisture_pct', 'trash_pct', 'rd', 'plus_b', 'short_fibre_index'] as const
+export type QualityParameterParameter = (typeof QualityParameterParameter)[number]
+
+/** Quality parameter: a row of `quality_parameters` as WatermelonDB keeps it. */
+export interface QualityParameterRaw {
+  id: string
+  commodity_id: string
+  /** empty: of every variety that has none of its own */
+  variety_id: string | null
+  parameter: QualityParameterParameter
+  /** in which it is measured */
+  unit: string | null
+  limit_min: number | null
+  limit_max: number | null
+  /** an inspection without it is not complete */
+  is_mandatory: boolean
+  decimals: number
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+/** Payment term: a row of `payment_terms` as WatermelonDB keeps it. */
+export interface PaymentTermRaw {
+  id: string
+  code: string
+  name: string
+  /** from the invoice until it is to be paid */
+  days: number
+  /** to be paid before anything is delivered */
+  advance_pct: number | null
+  /** for whoever pays at once */
+  discount_pct: number | null
+  /** a year, on what is overdue */
+  interest_pct: number | null
+  is_active: boolean
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+/** Delivery term: a row of `delivery_terms` as WatermelonDB keeps it. */
+export interface DeliveryTermRaw {
+  id: string
+  code: string
+  name: string
+  /** from the contract until the last lorry */
+  days: number
+  /** the price includes the carriage */
+  freight_included: boolean
+  insurance_included: boolean
+  loading_included: boolean
+  is_active: boolean
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const WeighmentTermWeighedAt = ['seller', 'buyer', 'weighbridge'] as const
+export type WeighmentTermWeighedAt = (typeof WeighmentTermWeighedAt)[number]
+
+/** Weighment term: a row of `weighment_terms` as WatermelonDB keeps it. */
+export interface WeighmentTermRaw {
+  id: string
+  code: string
+  name: string
+  /** after arrival, within which the weight may be disputed */
+  days: number
+  /** whose scale counts */
+  weighed_at: WeighmentTermWeighedAt
+  /** by how much two scales may differ */
+  tolerance_pct: number | null
+  /** the weight includes hessian and ties */
+  packing_included: boolean
+  is_active: boolean
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const PassingTermPassedAt = ['seller', 'buyer', 'laboratory'] as const
+export type PassingTermPassedAt = (typeof PassingTermPassedAt)[number]
+
+/** Passing term: a row of `passing_terms` as WatermelonDB keeps it. */
+export interface PassingTermRaw {
+  id: string
+  code: string
+  name: string
+  /** within which the buyer passes the lot */
+  days: number
+  /** where it is decided */
+  passed_at: PassingTermPassedAt
+  /** of the bales, of which samples are drawn */
+  sample_pct: number | null
+  /** what was passed is not disputed any more */
+  is_final: boolean
+  is_active: boolean
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const TradeTypeKind = ['domestic', 'export', 'import'] as const
+export type TradeTypeKind = (typeof TradeTypeKind)[number]
+
+/** Trade type: a row of `trade_types` as WatermelonDB keeps it. */
+export interface TradeTypeRaw {
+  id: string
+  code: string
+  name: string
+  kind: TradeTypeKind
+  /** the price includes the tax */
+  tax_included: boolean
+  is_active: boolean
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const BargainTypePriceKind = ['fixed', 'negotiable', 'on_call'] as const
+export type BargainTypePriceKind = (typeof BargainTypePriceKind)[number]
+
+/** Bargain type: a row of `bargain_types` as WatermelonDB keeps it. */
+export interface BargainTypeRaw {
+  id: string
+  code: string
+  name: string
+  price_kind: BargainTypePriceKind
+  /** the price includes the brokerage */
+  brokerage_included: boolean
+  is_active: boolean
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const CommissionStructureBasis = ['percent_of_value', 'rupees_per_bale', 'rupees_per_candy'] as const
+export type CommissionStructureBasis = (typeof CommissionStructureBasis)[number]
+
+/** Commission structure: a row of `commission_structures` as WatermelonDB keeps it. */
+export interface CommissionStructureRaw {
+  id: string
+  code: string
+  name: string
+  basis: CommissionStructureBasis
+  /** {"slabs": [{"above": 0, "rate": 0.5}, {"above": 1000000, "rate": 0.25}]}: the rate of what lies above, up to the next; the first begins at 0 */
+  slabs: string
+  /** what the broker gets at least */
+  minimum_amount: number | null
+  /** buyer and seller pay as these two stand */
+  buyer_share: number
+  seller_share: number
+  valid_from: string | null
+  valid_until: string | null
+  is_active: boolean
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
 export const BusinessPartnerKind = ['buyer', 'seller', 'ginner', 'broker', 'sub_broker', 'transporter', 'controller'] as const
 export type BusinessPartnerKind = (typeof BusinessPartnerKind)[number]
 
@@ -254,6 +488,86 @@ export interface PartnerContactRaw {
   name: string
   phone: string | null
   email: string | null
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const PartnerDocumentKind = ['pan_card', 'gst_certificate', 'udyam_certificate', 'incorporation', 'licence', 'agreement', 'cheque', 'other'] as const
+export type PartnerDocumentKind = (typeof PartnerDocumentKind)[number]
+
+/** Partner document: a row of `partner_documents` as WatermelonDB keeps it. */
+export interface PartnerDocumentRaw {
+  id: string
+  partner_id: string
+  kind: PartnerDocumentKind
+  /** the one that counts, of those of its kind */
+  is_primary: boolean
+  number: string | null
+  valid_from: string | null
+  valid_until: string | null
+  /** the attachment that shows it */
+  attachment_id: string | null
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const PartnerVehicleKind = ['truck', 'trailer', 'tempo', 'container'] as const
+export type PartnerVehicleKind = (typeof PartnerVehicleKind)[number]
+
+/** Partner vehicle: a row of `partner_vehicles` as WatermelonDB keeps it. */
+export interface PartnerVehicleRaw {
+  id: string
+  partner_id: string
+  kind: PartnerVehicleKind
+  /** the usual one of its kind */
+  is_primary: boolean
+  /** the registration mark, without spaces */
+  vehicle_number: string
+  /** of the certificate of registration */
+  rc_number: string | null
+  /** the certificate of registration */
+  valid_from: string | null
+  /** the certificate of registration */
+  valid_until: string | null
+  /** what it may carry */
+  capacity_kg: number | null
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const PartnerBankAccountKind = ['current', 'savings', 'cash_credit', 'overdraft'] as const
+export type PartnerBankAccountKind = (typeof PartnerBankAccountKind)[number]
+
+/** Partner bank account: a row of `partner_bank_accounts` as WatermelonDB keeps it. */
+export interface PartnerBankAccountRaw {
+  id: string
+  partner_id: string
+  kind: PartnerBankAccountKind
+  is_primary: boolean
+  account_name: string
+  account_number: string
+  ifsc: string
+  bank_name: string | null
+  /** compared with the partner's own papers */
+  is_verified: boolean
   /** when the server first stored the row */
   created_at: number
   /** when the server last stored the row */
@@ -462,6 +776,68 @@ export interface DispatchRaw {
   updated_by: string | null
 }
 
+export const VisitState = ['planned', 'done', 'cancelled'] as const
+export type VisitState = (typeof VisitState)[number]
+
+/** Visit: a row of `visits` as WatermelonDB keeps it. */
+export interface VisitRaw {
+  id: string
+  branch_id: string
+  agent_id: string
+  partner_id: string | null
+  location_id: string | null
+  purpose: string | null
+  planned_at: number | null
+  done_at: number | null
+  checked_in_at: number | null
+  /** where the agent checked in */
+  latitude: number | null
+  /** where the agent checked in */
+  longitude: number | null
+  state: VisitState
+  notes: string | null
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const TaskUrgency = ['low', 'normal', 'high'] as const
+export type TaskUrgency = (typeof TaskUrgency)[number]
+
+export const TaskState = ['open', 'in_progress', 'done', 'cancelled'] as const
+export type TaskState = (typeof TaskState)[number]
+
+/** Task: a row of `tasks` as WatermelonDB keeps it. */
+export interface TaskRaw {
+  id: string
+  branch_id: string
+  title: string
+  assignee_id: string
+  partner_id: string | null
+  /** of the record that it is about */
+  table_name: string | null
+  /** the record that it is about */
+  record_id: string | null
+  due_on: string | null
+  urgency: TaskUrgency
+  done_at: number | null
+  state: TaskState
+  notes: string | null
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
 export const SettingScope = ['org', 'branch', 'user'] as const
 export type SettingScope = (typeof SettingScope)[number]
 
@@ -472,6 +848,29 @@ export interface SettingRaw {
   scope_id: string
   key: string
   value: string
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+/** Notification: a row of `notifications` as WatermelonDB keeps it. */
+export interface NotificationRaw {
+  id: string
+  reader_id: string
+  /** which rule tells it, such as trade.awaits_approval */
+  kind: string
+  title: string
+  body: string | null
+  /** of the record that it is about */
+  table_name: string | null
+  /** the record that it is about */
+  record_id: string | null
+  read_at: number | null
   /** when the server first stored the row */
   created_at: number
   /** when the server last stored the row */
@@ -535,15 +934,30 @@ export interface RawByTable {
   locations: LocationRaw
   commodities: CommodityRaw
   varieties: VarietyRaw
+  unit_conversions: UnitConversionRaw
+  quality_parameters: QualityParameterRaw
+  payment_terms: PaymentTermRaw
+  delivery_terms: DeliveryTermRaw
+  weighment_terms: WeighmentTermRaw
+  passing_terms: PassingTermRaw
+  trade_types: TradeTypeRaw
+  bargain_types: BargainTypeRaw
+  commission_structures: CommissionStructureRaw
   business_partners: BusinessPartnerRaw
   partner_locations: PartnerLocationRaw
   partner_contacts: PartnerContactRaw
+  partner_documents: PartnerDocumentRaw
+  partner_vehicles: PartnerVehicleRaw
+  partner_bank_accounts: PartnerBankAccountRaw
   availabilities: AvailabilityRaw
   requirements: RequirementRaw
   trades: TradeRaw
   quality_inspections: QualityInspectionRaw
   dispatches: DispatchRaw
+  visits: VisitRaw
+  tasks: TaskRaw
   settings: SettingRaw
+  notifications: NotificationRaw
   sync_issues: SyncIssueRaw
 }
 
@@ -555,15 +969,30 @@ export const DEFAULTS = {
   locations: { country: 'IN', timezone: 'Asia/Kolkata' },
   commodities: { grades: '[]', is_active: true },
   varieties: { is_active: true },
+  unit_conversions: {},
+  quality_parameters: { is_mandatory: false, decimals: 1 },
+  payment_terms: { days: 0, is_active: true },
+  delivery_terms: { days: 0, freight_included: false, insurance_included: false, loading_included: false, is_active: true },
+  weighment_terms: { days: 0, packing_included: false, is_active: true },
+  passing_terms: { days: 0, is_final: false, is_active: true },
+  trade_types: { kind: 'domestic', tax_included: false, is_active: true },
+  bargain_types: { brokerage_included: false, is_active: true },
+  commission_structures: { basis: 'percent_of_value', buyer_share: 1, seller_share: 1, is_active: true },
   business_partners: { kind: '[]', kyc_state: 'pending', state: 'draft', tags: '[]' },
   partner_locations: { is_primary: false },
   partner_contacts: { is_primary: false },
+  partner_documents: { is_primary: false },
+  partner_vehicles: { kind: 'truck', is_primary: false },
+  partner_bank_accounts: { kind: 'current', is_primary: false, is_verified: false },
   availabilities: { bales_reserved: 0, bales_sold: 0, price_kind: 'negotiable', visibility: 'organisation', state: 'draft' },
   requirements: { urgency: 'normal', bales_fulfilled: 0, state: 'draft' },
   trades: { bale_weight_kg: 170, brokerage_pct: 0, tax_pct: 0, state: 'draft' },
   quality_inspections: { bale_numbers: '[]', method: 'hand', state: 'draft' },
   dispatches: { bales: 0, state: 'planned' },
+  visits: { state: 'planned' },
+  tasks: { urgency: 'normal', state: 'open' },
   settings: {},
+  notifications: {},
   sync_issues: { state: 'open' },
 } as const satisfies { [T in TableName]: Partial<RawByTable[T]> }
 
@@ -623,6 +1052,21 @@ export const dispatchMoves = {
   'delivered': [],
   'short': [],
   'rejected': [],
+} as const
+
+/** Visit: state -> the states that may follow it; the first one is where a row begins. */
+export const visitMoves = {
+  'planned': ['done', 'cancelled'],
+  'done': [],
+  'cancelled': [],
+} as const
+
+/** Task: state -> the states that may follow it; the first one is where a row begins. */
+export const taskMoves = {
+  'open': ['in_progress', 'done', 'cancelled'],
+  'in_progress': ['open', 'done', 'cancelled'],
+  'done': ['open'],
+  'cancelled': [],
 } as const
 
 /** Sync issue: state -> the states that may follow it; the first one is where a row begins. */
