@@ -8,21 +8,35 @@ line only, which a test refuses (tests/contract/test_openapi.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 from erp_core.catalogue import ENTITIES
-from sync_server.wire.openapi import console, devices, entities, faults, inspecting, logins, people, service, syncing
+from sync_server.wire.openapi import (
+    console,
+    devices,
+    entities,
+    faults,
+    histories,
+    inspecting,
+    logins,
+    people,
+    service,
+    syncing,
+    table_files,
+)
 from sync_server.wire.openapi.fields import codes_in_words
 from sync_server.wire.openapi.operations import Answer, Operation
+from sync_server.wire.openapi.operations import path as path_part
 from sync_server.wire.openapi.shapes import Schema, camel, text, whole
 
 VERSION: Final = "1.0.0"
 """Of the protocol: its first number moves if something that clients rely on is taken away."""
 
-GROUPS: Final = (logins, people, devices, syncing, inspecting, console, service)
+GROUPS: Final = (logins, people, devices, syncing, inspecting, histories, console, service, table_files)
 
 INTRODUCTION: Final = """\
 The REST side and the sync endpoints of Cotton Sync. docs/PROTOCOL.md says in words what a schema cannot.
@@ -37,6 +51,7 @@ TAGS: Final = (
     {"name": devices.TAG, "description": "Installations: their names, their end, and what they left."},
     {"name": syncing.TAG, "description": "WatermelonDB's protocol, the exchange, and what is asked about them."},
     {"name": console.TAG, "description": "The page for the office, and what it draws from."},
+    {"name": histories.TAG, "description": "What happened in the organisation."},
     {"name": service.TAG, "description": "Its health, its live connections, and this document."},
 )
 
@@ -103,7 +118,7 @@ def _schemas() -> Iterator[tuple[str, Schema]]:
     yield "Problem", faults.problem_schema()
     yield "Reason", faults.reason_schema()
     yield "OutOfSight", entities.out_of_sight()
-    for group in (logins, people, devices, inspecting, service):
+    for group in (logins, people, devices, inspecting, histories, service):
         yield from group.SCHEMAS.items()
     yield from syncing.schemas()
     for entity in ENTITIES:
@@ -140,9 +155,9 @@ def _permission(route: Route) -> str:
 def _bare(route: Route) -> Operation:
     """Describe a route that nobody described, so that the document says at least that it is there."""
     name = camel("_".join(part.strip("{}").replace(".", "_") for part in route.path.split("/") if part))
-    return Operation(
-        f"undescribed{route.method.capitalize()}{name}", service.TAG, route.summary, {200: Answer("Done.")}
-    )
+    id = f"undescribed{route.method.capitalize()}{name}"
+    parts = tuple(path_part(part, text()) for part in re.findall(r"{(\w+)}", route.path))
+    return Operation(id, service.TAG, route.summary, {200: Answer("Done.")}, parameters=parts)
 
 
 def _tags(paths: Mapping[str, Any]) -> list[Schema]:

@@ -15,7 +15,7 @@ from erp_core.language import Entity, Phone
 from sync_server.wire.openapi import faults, fields, lists
 from sync_server.wire.openapi.examples import example_record
 from sync_server.wire.openapi.lists import a_title
-from sync_server.wire.openapi.operations import JSON, Answer, Body, Operation, Parameter, header, path
+from sync_server.wire.openapi.operations import JSON, Answer, Body, Operation, Parameter, header, path, query
 from sync_server.wire.openapi.shapes import Schema, camel, id_of, or_null, ref, shape, text
 
 PATCH_JSON: Final = "application/merge-patch+json"
@@ -32,6 +32,7 @@ IF_MATCH: Final = header(
 PREFER: Final = header(
     "Prefer", text(examples=["merge"]), "`merge`: what both sides changed is decided by the policies of the fields."
 )
+AT: Final = query("at", text(examples=["2026-11-23T10:00:00Z"]), "As it was: at a position, or at a moment (RFC 3339).")
 RECORD: Final = ("unknown_column", "unsafe_id", *faults.WRITTEN)
 FRESH: Final = ("fresh_login_needed",)
 
@@ -120,20 +121,32 @@ def _read(entity: Entity) -> Operation:
         id=f"read{camel(entity.name)}",
         tag=entity.title,
         summary=f"Read {a_title(entity)}",
-        parameters=(_id(entity),),
-        answers={200: Answer("The record.", ref(camel(entity.name)), headers=ETAG, example=example_record(entity))},
-        codes=("not_found", "forbidden"),
+        parameters=(_id(entity), AT),
+        answers={
+            200: Answer(
+                "The record; as it was, of fields that were there.",
+                _as_it_was(entity),
+                headers=ETAG,
+                example=example_record(entity),
+            )
+        },
+        codes=("not_found", "forbidden", "bad_parameter"),
     )
 
 
-def _written(entity: Entity) -> Schema:
+def _as_it_was(entity: Entity) -> Schema:
+    """An older record lacks the fields that came since."""
+    return {"anyOf": [ref(camel(entity.name)), ref(f"{camel(entity.name)}Part")]}
+
+
+def written(entity: Entity) -> Schema:
     """What a write answers: the record, or only its id if it went out of the author's sight by it."""
     return {"anyOf": [ref(camel(entity.name)), ref("OutOfSight")]}
 
 
 def _create(entity: Entity) -> Operation:
-    answer = Answer("The record was there already, with just these contents.", _written(entity), headers=ETAG)
-    made = Answer("It was made.", _written(entity), headers={**ETAG, **LOCATION}, links=_links(entity))
+    answer = Answer("The record was there already, with just these contents.", written(entity), headers=ETAG)
+    made = Answer("It was made.", written(entity), headers={**ETAG, **LOCATION}, links=_links(entity))
     return Operation(
         id=f"create{camel(entity.name)}",
         tag=entity.title,
@@ -158,7 +171,7 @@ def _change(entity: Entity) -> Operation:
         summary=f"Change {a_title(entity)}",
         parameters=(_id(entity), IF_MATCH, PREFER),
         body=Body(ref(f"{camel(entity.name)}Patch"), types=(PATCH_JSON, JSON)),
-        answers={200: Answer("The record as it is now.", _written(entity), headers={**ETAG, **APPLIED})},
+        answers={200: Answer("The record as it is now.", written(entity), headers={**ETAG, **APPLIED})},
         codes=(*RECORD, "invalid_value", *_fresh(entity)),
     )
 
