@@ -64,6 +64,7 @@ def test_stretches_are_in_order_and_apart(was: list[str], now: list[str]) -> Non
         ("abc", "bx", [Stretch(0, 1, ()), Stretch(2, 3, ("x",))]),
         ("ab", "cad", [Stretch(0, 0, ("c",)), Stretch(1, 2, ("d",))]),
         ("bab", "cb", [Stretch(0, 2, ("c",))]),
+        ("cbc", "bacb", [Stretch(0, 1, ()), Stretch(2, 2, ("a",)), Stretch(3, 3, ("b",))]),
     ],
 )
 def test_of_equally_short_ways_the_same_is_taken_everywhere(was: str, now: str, found: list[Stretch]) -> None:
