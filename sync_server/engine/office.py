@@ -34,6 +34,7 @@ from sync_server.store import lists, log
 from sync_server.store.actor import Actor
 from sync_server.store.clock import Clock, read_clock
 from sync_server.store.database import Connection, Database
+from sync_server.store.idempotency import Once, once_only
 from sync_server.store.unit_of_work import unit_of_work
 
 NEWER_THAN_ALL: Final = 2**62
@@ -84,9 +85,12 @@ async def write(
     base: int | None = None,
     *,
     merges: bool = False,
+    once: Once[Written] | None = None,
 ) -> Written:
     """Apply one mutation. `base`: the position at which its author read the record; None: as it is now. `merges`: what both
     sides changed the policies may decide; else it is the author's to decide.
+
+    `once`: and that once, whatever is sent again; raises `Answered` or `KeyReused` of store/idempotency.py.
 
     Raises `gate.NotEntitled`, `NotThere`, `IdTaken`, `ChangedMeanwhile`, `Refused`, `unit_of_work.Busy`, and of devices.py
     `SessionEnded` and `DeviceWiping`; then nothing was applied. Cost: as `apply`, and four statements.
@@ -111,7 +115,7 @@ async def write(
         return Written(seen, new=draft.before is None)
 
     try:
-        return await unit_of_work(database, actor.org_id, work)
+        return await unit_of_work(database, actor.org_id, once_only(once, actor.org_id, work))
     except POISON as failure:
         raise not_processable(failure, mutation.key) from None
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from sync_server.store import codes, sessions, upkeep
+from sync_server.store import codes, idempotency, sessions, upkeep
 from sync_server.store.database import Database
 from sync_server.store.parcels import ParcelRoom
 
@@ -59,6 +59,7 @@ async def one_round(database: Database, *, tombstone_days: int, receipt_days: in
             await upkeep.forget_receipts(connection, receipt_days)
             await sessions.forget_ended(connection, SESSION_DAYS)
             await codes.forget(connection)
+            await idempotency.forget(connection)
         organisations = await upkeep.organisations_of_old(connection, tombstone_days)
         for org_id in organisations:  # a transaction each: a clock is held only as long as its own purge takes
             async with connection.transaction():

@@ -44,7 +44,7 @@ class Histories:
         change = await engine.restoring(*engine_of(request), key, wire.read_restore(loads(body)))
         if change is None:
             raise Problem("not_found", NOT_THERE)
-        return await self._records.apply(request, *change)
+        return await self._records.write(request, body, *change)
 
 
 async def get_audit(request: web.Request) -> web.StreamResponse:

@@ -8,14 +8,15 @@ Invariant: what is given went through the asker's mask, and what is written thro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import orjson
 from aiohttp import web
 
-from conflict.mutation import Mutation
+from conflict.mutation import Mutation, Operation
 from erp_core.language import Entity
 from sync_server.engine import office, reading
 from sync_server.engine.devices import DeviceWiping, SessionEnded
@@ -25,11 +26,13 @@ from sync_server.engine.standing import Standings
 from sync_server.identity.people import login_name
 from sync_server.store.actor import Actor
 from sync_server.store.database import Database
+from sync_server.store.idempotency import Answered, Kept, KeyReused
 from sync_server.store.pages import Condition, Order
 from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.bodies import JSON_TYPES, read_body
 from sync_server.web.fresh import require_fresh
+from sync_server.web.idempotency import once_of, send_kept
 from sync_server.wire import listing
 from sync_server.wire import records as wire
 from sync_server.wire.history import read_at
@@ -75,14 +78,12 @@ class Records:
             record = await read_as_it_was(*engine_of(request), (self.table, id), *read_at(at))
         if record is None:
             raise Problem("not_found", NOT_THERE)
-        return await _answer(request, record)
+        return await send_json(request, wire.write_record(record), headers={"ETag": wire.tag_of(record.position)})
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """POST /api/v1/{table} with the fields of a record; `id` may be left out."""
-        mutation = wire.read_new(self.table, loads(await read_body(request, request.app[keys.SETTINGS])))
-        written = await self._write(request, mutation)
-        where = {"Location": f"{self.path}/{mutation.id}"} if written.new else {}
-        return await _answer(request, written.record, 201 if written.new else 200, id=mutation.id, **where)
+        body = await read_body(request, request.app[keys.SETTINGS])
+        return await self.write(request, body, wire.read_new(self.table, loads(body)))
 
     async def change(self, request: web.Request) -> web.StreamResponse:
         """PATCH /api/v1/{table}/{id} with a merge patch; `If-Match`: only if nobody changed the same fields since.
@@ -90,33 +91,55 @@ class Records:
         `Prefer: merge`: what both changed is decided by the fields' policies, as far as they can.
         """
         body = await read_body(request, request.app[keys.SETTINGS], types=PATCH_TYPES)
-        id = request.match_info["id"]
-        written = await self._write(request, wire.read_patch(self.table, id, loads(body)))
-        return await _answer(request, written.record, 200, id=id, **_applied(_merges(request), "merge"))
+        return await self.write(request, body, wire.read_patch(self.table, request.match_info["id"], loads(body)))
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """DELETE /api/v1/{table}/{id}; `If-Match`: only if nobody changed it since."""
-        await self._write(request, wire.deletion(self.table, request.match_info["id"]))
-        return web.Response(status=204)
+        return await self.write(request, b"", wire.deletion(self.table, request.match_info["id"]))
 
-    async def apply(self, request: web.Request, mutation: Mutation, base: int) -> web.StreamResponse:
-        """Apply a change that was made of how the record was at `base`, and answer with the record."""
-        written = await self._write(request, mutation, base)
-        return await _answer(request, written.record, id=mutation.id)
-
-    async def _write(self, request: web.Request, mutation: Mutation, base: int | None = None) -> office.Written:
+    async def write(
+        self, request: web.Request, body: bytes, mutation: Mutation, base: int | None = None
+    ) -> web.StreamResponse:
+        """Apply a change that `body` asks for, and answer with the record. `base`: what it was made of, without If-Match."""
         stated = wire.read_if_match(request.headers.get("If-Match"))
-        base = base if stated is None else stated
         mutation = _with_login_name(self._entity, mutation)
-        if self._entity.name in RIGHTS or (self._entity.name == "user" and "phone" in mutation.values):
-            await require_fresh(request)
+        await self.check_fresh(request, mutation)
+        preferred = listing.preferences(request.headers)
+        render = partial(_rendered, f"{self.path}/{mutation.id}", mutation, preferred)
+        once = once_of(request, body, render)
+        merges, base = "merge" in preferred, base if stated is None else stated
         with told_apart():
-            return await office.write(*engine_of(request), mutation, base, merges=_merges(request))
+            try:
+                return await send_kept(
+                    request, render(await office.write(*engine_of(request), mutation, base, merges=merges, once=once))
+                )
+            except Answered as before:
+                return await send_kept(request, before.kept)
+
+    async def check_fresh(self, request: web.Request, *mutations: Mutation) -> None:
+        """Ask for a fresh login if the changes are of what says who may do what. Raises Problem."""
+        if self._entity.name in RIGHTS or (
+            self._entity.name == "user" and any("phone" in one.values for one in mutations)
+        ):
+            await require_fresh(request)
 
 
-def _merges(request: web.Request) -> bool:
-    """Say whether the client prefers a merge to being told of a clash (RFC 7240: a preference of our own)."""
-    return "merge" in listing.preferences(request.headers)
+def _rendered(path: str, mutation: Mutation, preferred: Mapping[str, str], written: office.Written) -> Kept:
+    """Make the answer to a write; a record that is out of the author's sight by now is only named."""
+    creates, deletes = (mutation.operation is one for one in (Operation.CREATED, Operation.DELETED))
+    if deletes:
+        return Kept(204, {}, b"")
+    record, minimal = written.record, preferred.get("return") == "minimal"
+    applied = [*(["return=minimal"] if minimal else []), *(["merge"] if "merge" in preferred and not creates else [])]
+    headers = {
+        **({"Location": path} if creates and written.new else {}),
+        **({} if record is None else {"ETag": wire.tag_of(record.position)}),
+        **({"Preference-Applied": ", ".join(applied)} if applied else {}),
+    }
+    status = 201 if creates and written.new else 200
+    if minimal:
+        return Kept(201 if status == 201 else 204, headers, b"")
+    return Kept(status, headers, orjson.dumps({"id": mutation.id}) if record is None else wire.write_record(record))
 
 
 NOT_THERE: Final = "There is no such record, or it is not for you to see."
@@ -172,13 +195,5 @@ def told_apart() -> Iterator[None]:
         raise Problem("changed_meanwhile", fields=list(changed.fields)) from None
     except office.Refused as refused:
         raise wire.refusal(refused.reasons) from None
-
-
-async def _answer(
-    request: web.Request, record: reading.Seen | None, status: int = 200, *, id: str = "", **headers: str
-) -> web.StreamResponse:
-    """Answer with a record; one that is out of the author's sight by now is only named."""
-    if record is None:
-        return await send_json(request, orjson.dumps({"id": id}), status=status, headers=headers)
-    tagged = {**headers, "ETag": wire.tag_of(record.position)}
-    return await send_json(request, wire.write_record(record), status=status, headers=tagged)
+    except KeyReused:
+        raise Problem("idempotency_key_reused") from None
