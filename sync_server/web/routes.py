@@ -37,6 +37,7 @@ from sync_server.web import (
 )
 from sync_server.web.console import catalogue as console_catalogue
 from sync_server.web.console import files as console_files
+from sync_server.web.console import health as console_health
 from sync_server.web.history import Histories, get_audit
 from sync_server.web.permissions import DECLARED, LOGGED_IN, PUBLIC, Declared, Needs, Open, Route, declared
 from sync_server.web.records import Records
@@ -114,6 +115,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/api/v1/devices/{device_id}/impounded/{push_id}", impounded.get_impounded, ("device.manage",)),
     Route("POST", "/api/v1/devices/{device_id}/impounded/{push_id}/release", impounded.release, ("device.manage",)),
     Route("POST", "/api/v1/devices/{device_id}/impounded/{push_id}/discard", impounded.discard, ("device.manage",)),
+    Route("GET", "/api/v1/devices/{device_id}/timeline", console_health.get_timeline, ("device.manage",)),
     Route("GET", "/api/v1/live", live.get_live, LOGGED_IN),
     Route("POST", "/api/v1/live/ticket", live.post_ticket, LOGGED_IN),
     Route("GET", "/api/v1/sync", sync.get_sync, ("sync.use",), by_engine=True),
@@ -122,6 +124,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/api/v1/sync/issues/{id}/resolve", resolving.post_resolve, (OWN, "sync.resolve")),
     Route("POST", "/api/v1/sync/verify", verify.post_verify, ("sync.use",)),
     Route("GET", "/api/v1/sync/explain", explain.get_explain, LOGGED_IN),
+    Route("GET", "/api/v1/sync/health", console_health.get_health, ("device.manage",)),
     Route("GET", "/api/v1/sync/schema", sync.get_schema, LOGGED_IN),
     Route("GET", "/api/v1/sync/policies", policies.get_policies, LOGGED_IN),
     *_entity_routes(),

@@ -3,17 +3,20 @@
 // Must not know: what they show.
 // Invariant: a page's file is loaded when it is first opened, so that the login stays small.
 
-import { html, useEffect, useState } from './vendor.js'
 import { Waiting } from './ui.js'
+import { html, useEffect, useState } from './vendor.js'
 
 function later(load) {
   return function Later(given) {
     const [Shown, setShown] = useState(null)
-    useEffect(() => { load().then((found) => setShown(() => found)) }, [])
+    useEffect(() => { load().then((file) => setShown(() => file.default)) }, [])
     return Shown ? html`<${Shown} ...${given} />` : html`<${Waiting} />`
   }
 }
 
 export const PAGES = [
-  { path: 'inbox', isFor: ({ maySee }) => maySee('sync_issues'), show: later(() => import('./inbox.js').then((file) => file.default)) }
+  { path: 'inbox', isFor: ({ maySee }) => maySee('sync_issues'), show: later(() => import('./inbox.js')) },
+  { path: 'desk', isFor: ({ maySee }) => maySee('availabilities') || maySee('requirements'), show: later(() => import('./desk.js')) },
+  { path: 'board', isFor: ({ maySee }) => maySee('dispatches'), show: later(() => import('./board.js')) },
+  { path: 'health', isFor: ({ may }) => may('device.manage'), show: later(() => import('./health.js')) }
 ]
