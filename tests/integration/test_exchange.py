@@ -287,6 +287,19 @@ async def test_edit_over_what_was_sent_counts_from_there_when_the_merged_answer_
     assert first.record("availabilities", "l")["bales_reserved"] == 51
 
 
+@pytest.mark.parametrize("further", ["", " and clean"])
+async def test_text_whose_merged_answer_was_lost_has_no_word_twice(agents: tuple[Field, Field], further: str) -> None:
+    """Sent again under another name, as it was or written on: what the phone added stands there once."""
+    first, second = agents
+    before, sent = first.cursor, "very dry yard, good road"
+    await second.exchange(updated("business_partners", "q", remarks="dry yard, bad road"))
+    await first.exchange(updated("business_partners", "q", remarks=sent))
+    first.cursor = before  # the answer was lost
+    await first.exchange(updated("business_partners", "q", remarks=sent.replace("yard", f"yard{further}")))
+
+    assert first.record("business_partners", "q")["remarks"] == f"very dry yard{further}, bad road"
+
+
 async def test_what_changes_nothing_is_told_what_the_server_has_otherwise(agents: tuple[Field, Field]) -> None:
     first, _ = agents
     await first.exchange(updated("business_partners", "p", legal_name="Partner p", updated_at=5))
