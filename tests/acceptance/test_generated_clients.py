@@ -13,10 +13,14 @@ from mobile.node import find_node
 from sync_server.web.openapi import described
 from sync_server.web.routes import ROUTES
 from sync_server.wire.openapi.document import document
+from sync_server.wire.table_files.shapes import KINDS
 from tests.harness.generators import CLIENTS, ready_python, ready_typescript, run
 from tests.harness.servers import PASSWORD, Server
 
 WHO = ("agent1", PASSWORD)
+ANY_BYTES = "application/octet-stream"
+FILES = ("text/plain", *(kind.media_type for kind in KINDS.values()))
+"""Types that the Python generator does not know; to a program they are bytes."""
 
 
 @pytest.fixture
@@ -29,8 +33,8 @@ def openapi(tmp_path: Path) -> Path:
 async def test_a_generated_python_client_logs_in_lists_and_creates(
     demo_server: Server, openapi: Path, tmp_path: Path
 ) -> None:
-    settings = tmp_path / "generator.yaml"
-    settings.write_text("post_hooks: []\npackage_name_override: cotton_client\n")
+    settings = tmp_path / "generator.json"
+    settings.write_text(json.dumps({"post_hooks": [], "content_type_overrides": dict.fromkeys(FILES, ANY_BYTES)}))
     client = tmp_path / "cotton_client"
     generator = (sys.executable, "-m", "openapi_python_client", "generate", "--path", openapi, "--fail-on-warning")
     named = ("--output-path", client, "--meta", "none", "--config", settings)

@@ -23,6 +23,7 @@ BEYOND_SCHEMAS: Final = {
     "unknown_reference": "the record that a field names must be there",
     "duplicate_id": "an id comes once in a table, over three lists",
     "bad_parameter": "at most eight fields of a list at once; an author who is not the user",
+    "bad_request": "an address of at most 8 kB, however many parameters",
     "bad_cursor": "null written as JavaScript does",
     "invalid_value": "an id that is not that of the path; a password of the commonest; a number that no message can go to",
     "missing_field": "what one member says of another: values only of what is edited",
