@@ -115,3 +115,45 @@ async def test_a_lorry_is_moved_on_the_board(demo_server: Server) -> None:
         await column.get_by_role("button").first.click()
 
         await expect(page.get_by_role("status").filter(has_text="Now:")).to_be_visible()
+
+
+async def submitted_partner(server: Server) -> str:
+    """Give the name of a partner that waits for approval; one is submitted first."""
+    drafts = (await ask(server, "manager", "GET", "/business_partners?state=draft"))["records"]
+    await ask(server, "manager", "PATCH", f"/business_partners/{drafts[0]['id']}", {"state": "submitted"})
+    return str(drafts[0]["legal_name"])
+
+
+async def test_a_partner_is_approved_and_its_papers_are_verified(demo_server: Server) -> None:
+    name = await submitted_partner(demo_server)
+    async with visit(demo_server) as visitor:
+        page = visitor.page
+        await visitor.log_in("manager", "#/partners")
+        waiting = page.get_by_role("region", name="Waiting for approval")
+        await visitor.check("partners")
+        await waiting.get_by_role("button", name=f"approved: {name}").click()
+        await expect(page.get_by_role("status").filter(has_text="approved")).to_be_visible()
+        await waiting.get_by_role("button", name=f"verified: {name}").click()
+
+        await expect(waiting.get_by_role("link", name=name)).to_have_count(0)
+    (partner,) = [
+        each
+        for each in (await ask(demo_server, "manager", "GET", "/business_partners?state=approved&limit=200"))["records"]
+        if each["legal_name"] == name
+    ]
+    assert partner["kyc_state"] == "verified"
+
+
+async def test_a_session_of_somebody_is_ended(demo_server: Server) -> None:
+    await ask(demo_server, "agent2", "GET", "/me", device="the-lost-phone")
+    async with visit(demo_server) as visitor:
+        page = visitor.page
+        await visitor.log_in("admin", "#/people")
+        await visitor.check("people")
+        await page.get_by_role("link", name="Hetal Sorathiya").click()
+        row = page.get_by_role("region", name="Sessions").get_by_role("row", name="the-lost-phone")
+        await visitor.check("person")
+        await row.get_by_role("button", name="End").click()
+        await row.get_by_role("button", name="End?").click()
+
+        await expect(row).to_have_count(0)
