@@ -157,3 +157,19 @@ async def test_a_session_of_somebody_is_ended(demo_server: Server) -> None:
         await row.get_by_role("button", name="End?").click()
 
         await expect(row).to_have_count(0)
+
+
+async def test_audit_trail_is_filtered_by_who_and_tells_the_change(demo_server: Server) -> None:
+    (partner,) = (await ask(demo_server, "manager", "GET", "/business_partners?limit=1"))["records"]
+    await ask(demo_server, "manager", "PATCH", f"/business_partners/{partner['id']}", {"trade_name": "Newly named"})
+    async with visit(demo_server) as visitor:
+        page = visitor.page
+        await visitor.log_in("auditor", "#/audit")
+        await page.get_by_label("Who").fill("manager")
+        await page.get_by_label("Table").select_option("business_partners")
+        await page.get_by_role("button", name="Filter").click()
+
+        row = page.get_by_role("row").filter(has_text="Newly named")
+        await expect(row).to_contain_text("Dipak Mehta")
+        await expect(row).to_contain_text("changed")
+        await visitor.check("audit")

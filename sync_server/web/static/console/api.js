@@ -46,7 +46,8 @@ async function send(method, path, { body, headers = {}, token } = {}) {
 
 /** Log in; raises Problem, `second_factor_needed` if a code is asked for. */
 export async function logIn(username, password, code) {
-  const body = code ? { username, password, code } : { username, password }
+  const device = { name: 'Console', platform: 'web' }
+  const body = { username, password, device, ...(code ? { code } : {}) }
   tokens = (await send('POST', '/api/v1/auth/login', { body })).body
   return tokens
 }

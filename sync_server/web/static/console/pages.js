@@ -20,5 +20,6 @@ export const PAGES = [
   { path: 'partners', isFor: ({ maySee }) => maySee('business_partners'), show: later(() => import('./partners.js')) },
   { path: 'board', isFor: ({ maySee }) => maySee('dispatches'), show: later(() => import('./board.js')) },
   { path: 'health', isFor: ({ may }) => may('device.manage'), show: later(() => import('./health.js')) },
-  { path: 'people', isFor: ({ may }) => may('user.read'), show: later(() => import('./people.js')) }
+  { path: 'people', isFor: ({ may }) => may('user.read'), show: later(() => import('./people.js')) },
+  { path: 'audit', isFor: ({ may }) => may('audit.read'), show: later(() => import('./audit.js')) }
 ]
