@@ -22,7 +22,7 @@ PATCH_JSON: Final = "application/merge-patch+json"
 ETAG: Final = {"ETag": {"$ref": "#/components/headers/ETag"}}
 LOCATION: Final = {"Location": {"description": "Where the record is.", "schema": text()}}
 APPLIED: Final = {
-    "Preference-Applied": {"description": "`merge`, if it was preferred.", "schema": {"const": "merge"}},
+    "Preference-Applied": {"description": "What of the preferences was done.", "schema": text(examples=["merge"])},
 }
 IF_MATCH: Final = header(
     "If-Match",
@@ -30,8 +30,17 @@ IF_MATCH: Final = header(
     "The `ETag` of the record as you have it: nothing is applied if it has moved since in a way that clashes.",
 )
 PREFER: Final = header(
-    "Prefer", text(examples=["merge"]), "`merge`: what both sides changed is decided by the policies of the fields."
+    "Prefer",
+    text(examples=["merge"]),
+    "`merge`: what both sides changed is decided by the policies of the fields; `return=minimal`: answer without the record.",
 )
+KEY: Final = header(
+    "Idempotency-Key",
+    text(pattern=r'^"?[!#-\[\]-~]{1,255}"?$'),
+    "Of your own making: the same request again has no second effect, and gets the same answer.",
+)
+KEYED: Final = ("bad_idempotency_key", "idempotency_key_reused")
+MINIMAL: Final = "As `return=minimal` has it."
 AT: Final = query("at", text(examples=["2026-11-23T10:00:00Z"]), "As it was: at a position, or at a moment (RFC 3339).")
 RECORD: Final = ("unknown_column", "unsafe_id", *faults.WRITTEN)
 FRESH: Final = ("fresh_login_needed",)
@@ -153,9 +162,9 @@ def _create(entity: Entity) -> Operation:
         summary=f"Make {a_title(entity)}",
         help="Send an `id` if you may have to repeat it: the same again answers 200 with the record.",
         body=Body(ref(f"New{camel(entity.name)}"), example=example_record(entity, new=True)),
-        parameters=(IF_MATCH, PREFER),
-        answers={200: answer, 201: made},
-        codes=(*RECORD, "id_taken", *_fresh(entity)),
+        parameters=(IF_MATCH, PREFER, KEY),
+        answers={200: answer, 201: made, 204: Answer(MINIMAL, headers=ETAG)},
+        codes=(*RECORD, *KEYED, "id_taken", *_fresh(entity)),
     )
 
 
@@ -169,10 +178,13 @@ def _change(entity: Entity) -> Operation:
         id=f"change{camel(entity.name)}",
         tag=entity.title,
         summary=f"Change {a_title(entity)}",
-        parameters=(_id(entity), IF_MATCH, PREFER),
+        parameters=(_id(entity), IF_MATCH, PREFER, KEY),
         body=Body(ref(f"{camel(entity.name)}Patch"), types=(PATCH_JSON, JSON)),
-        answers={200: Answer("The record as it is now.", written(entity), headers={**ETAG, **APPLIED})},
-        codes=(*RECORD, "invalid_value", *_fresh(entity)),
+        answers={
+            200: Answer("The record as it is now.", written(entity), headers={**ETAG, **APPLIED}),
+            204: Answer(MINIMAL, headers={**ETAG, **APPLIED}),
+        },
+        codes=(*RECORD, *KEYED, "invalid_value", *_fresh(entity)),
     )
 
 
@@ -181,9 +193,9 @@ def _delete(entity: Entity) -> Operation:
         id=f"delete{camel(entity.name)}",
         tag=entity.title,
         summary=f"Delete {a_title(entity)}",
-        parameters=(_id(entity), IF_MATCH, PREFER),
+        parameters=(_id(entity), IF_MATCH, PREFER, KEY),
         answers={204: Answer("It is gone.")},
-        codes=(*faults.WRITTEN, *_fresh(entity)),
+        codes=(*faults.WRITTEN, *KEYED, *_fresh(entity)),
     )
 
 
