@@ -24,13 +24,14 @@ from sync_server.engine.apply import apply
 from sync_server.engine.devices import turned_away
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import Entitlements
-from sync_server.engine.gate import reaches, require
+from sync_server.engine.gate import require
 from sync_server.engine.holding import lock
+from sync_server.engine.persons import OUT_OF_REACH, is_reached, taken_login_name
 from sync_server.engine.quarantine import POISON
 from sync_server.engine.reading import Seen, look
 from sync_server.engine.standing import Standings
 from sync_server.engine.submission import Channel, Submission
-from sync_server.store import lists, log
+from sync_server.store import log
 from sync_server.store.actor import Actor
 from sync_server.store.clock import Clock, read_clock
 from sync_server.store.database import Connection, Database
@@ -39,8 +40,6 @@ from sync_server.store.unit_of_work import unit_of_work
 
 NEWER_THAN_ALL: Final = 2**62
 """The cursor of who changes a record as it is now: nothing happened to it since."""
-
-OUT_OF_REACH: Final = Violation("out_of_reach", "This person may do more than you; ask somebody who may do as much.")
 
 logger = structlog.get_logger(__name__)
 
@@ -97,27 +96,34 @@ async def write(
     """
 
     async def work(connection: Connection) -> Written:
-        clock = await read_clock(connection, actor.org_id)
-        entitled = (await standings.read(connection, actor, clock.rights)).entitled
-        require(entitled, *_needs(mutation))
-        await check_session(connection, actor)
-        await _check_base(connection, actor, mutation, base, entitled, clock)
-        taken = await _taken_login_name(connection, actor, mutation)
-        if taken is not None:
-            raise Refused([taken])
-        reached = await _is_reached(connection, standings, actor, mutation, entitled, clock)
-        clashing = _undecided if merges else _clashing
-        draft = await _apply(connection, actor, mutation, base, entitled, clock, reached=reached, clashing=clashing)
-        if not reached and draft.before is not None:
-            raise Refused([OUT_OF_REACH])
-        _raise_unless_done(draft, clashing)
-        seen = None if draft.deletes else await look(connection, actor.org_id, entitled, *mutation.key)
-        return Written(seen, new=draft.before is None)
+        return await write_in(connection, standings, actor, mutation, base, merges=merges)
 
     try:
         return await unit_of_work(database, actor.org_id, once_only(once, actor.org_id, work))
     except POISON as failure:
         raise not_processable(failure, mutation.key) from None
+
+
+async def write_in(
+    connection: Connection, standings: Standings, actor: Actor, mutation: Mutation, base: int | None, *, merges: bool
+) -> Written:
+    """Apply one mutation inside the caller's unit of work; raises as `write`."""
+    clock = await read_clock(connection, actor.org_id)
+    entitled = (await standings.read(connection, actor, clock.rights)).entitled
+    require(entitled, *needs_of(mutation))
+    await check_session(connection, actor)
+    await _check_base(connection, actor, mutation, base, entitled, clock)
+    taken = await taken_login_name(connection, actor, mutation)
+    if taken is not None:
+        raise Refused([taken])
+    reached = await is_reached(connection, standings, actor, mutation, entitled, clock)
+    clashing = _undecided if merges else clashing_fields
+    draft = await _apply(connection, actor, mutation, base, entitled, clock, reached=reached, clashing=clashing)
+    if not reached and draft.before is not None:
+        raise Refused([OUT_OF_REACH])
+    raise_unless_done(draft, clashing)
+    seen = None if draft.deletes else await look(connection, actor.org_id, entitled, *mutation.key)
+    return Written(seen, new=draft.before is None)
 
 
 def not_processable(failure: Exception, key: Key) -> Refused:
@@ -129,7 +135,8 @@ def not_processable(failure: Exception, key: Key) -> Refused:
     return Refused([Violation("not_processable", sentence)])
 
 
-def _needs(mutation: Mutation) -> tuple[str, ...]:
+def needs_of(mutation: Mutation) -> tuple[str, ...]:
+    """Name the codes of which one admits a change."""
     access = BY_TABLE[mutation.table].access
     by_operation = {
         Operation.CREATED: access.create,
@@ -165,7 +172,7 @@ Clashing: TypeAlias = Callable[[Draft], Sequence[str]]
 """Names the fields that the author must decide."""
 
 
-def _clashing(draft: Draft) -> Sequence[str]:
+def clashing_fields(draft: Draft) -> Sequence[str]:
     """Name the fields that both sides changed differently, but for the server's own."""
     return [o.column for o in draft.outcomes if o.base != o.ours and o.policy != OURS.name]
 
@@ -175,7 +182,8 @@ def _undecided(draft: Draft) -> Sequence[str]:
     return [o.column for o in draft.outcomes if o.base != o.ours and o.parked is not None]
 
 
-def _raise_unless_done(draft: Draft, clashing: Clashing) -> None:
+def raise_unless_done(draft: Draft, clashing: Clashing) -> None:
+    """Raise what keeps a change from being done: `NotThere`, `IdTaken`, `ChangedMeanwhile`, `Refused`."""
     creates = draft.mutation.operation is Operation.CREATED
     if not creates and draft.before is None:
         raise NotThere
@@ -212,39 +220,3 @@ async def check_session(connection: Connection, actor: Actor) -> None:
     """Ask for the session once more: the request was let in by an answer that may be some seconds old."""
     for away in (await turned_away(connection, actor.org_id, [Submission(actor, 0, b"", [])])).values():
         raise away
-
-
-async def _is_reached(
-    connection: Connection, standings: Standings, actor: Actor, mutation: Mutation, entitled: Entitlements, clock: Clock
-) -> bool:
-    """Say whether the author may change this person: whoever could move one who may do more to another phone could log in
-    as that person."""
-    if BY_TABLE[mutation.table].name != "user" or mutation.operation is not Operation.UPDATED:
-        return True
-    person = Actor(actor.org_id, mutation.id, "")
-    return reaches(entitled, (await standings.read(connection, person, clock.rights)).entitled)
-
-
-async def forbidden_person(
-    connection: Connection,
-    standings: Standings,
-    actor: Actor,
-    mutation: Mutation,
-    entitled: Entitlements,
-    clock: Clock,
-) -> Violation | None:
-    """Say why the author may not make or change a person so, as far as it is to be known before it is applied."""
-    if not await _is_reached(connection, standings, actor, mutation, entitled, clock):
-        return OUT_OF_REACH
-    return await _taken_login_name(connection, actor, mutation)
-
-
-async def _taken_login_name(connection: Connection, actor: Actor, mutation: Mutation) -> Violation | None:
-    """Refuse a login name that somebody has: it is one person's over all organisations."""
-    name = mutation.values.get("username")
-    if BY_TABLE[mutation.table].name != "user" or mutation.operation is Operation.DELETED or not name:
-        return None
-    holder = await lists.login_holder(connection, str(name))
-    if holder is None or holder == (actor.org_id, mutation.id):
-        return None
-    return Violation("duplicate", "This login name is taken; choose another.", ("username",))

@@ -51,7 +51,7 @@ class Records:
     """The handlers of one entity."""
 
     def __init__(self, entity: Entity) -> None:
-        self._entity = entity
+        self.entity = entity
         self.table = entity.table
         self.path = f"/api/v1/{entity.table}"
 
@@ -102,10 +102,10 @@ class Records:
     ) -> web.StreamResponse:
         """Apply a change that `body` asks for, and answer with the record. `base`: what it was made of, without If-Match."""
         stated = wire.read_if_match(request.headers.get("If-Match"))
-        mutation = _with_login_name(self._entity, mutation)
+        mutation = with_login_name(self.entity, mutation)
         await self.check_fresh(request, mutation)
         preferred = listing.preferences(request.headers)
-        render = partial(_rendered, f"{self.path}/{mutation.id}", mutation, preferred)
+        render = partial(rendered, f"{self.path}/{mutation.id}", mutation, preferred)
         once = once_of(request, body, render)
         merges, base = "merge" in preferred, base if stated is None else stated
         with told_apart():
@@ -118,13 +118,13 @@ class Records:
 
     async def check_fresh(self, request: web.Request, *mutations: Mutation) -> None:
         """Ask for a fresh login if the changes are of what says who may do what. Raises Problem."""
-        if self._entity.name in RIGHTS or (
-            self._entity.name == "user" and any("phone" in one.values for one in mutations)
+        if self.entity.name in RIGHTS or (
+            self.entity.name == "user" and any("phone" in one.values for one in mutations)
         ):
             await require_fresh(request)
 
 
-def _rendered(path: str, mutation: Mutation, preferred: Mapping[str, str], written: office.Written) -> Kept:
+def rendered(path: str, mutation: Mutation, preferred: Mapping[str, str], written: office.Written) -> Kept:
     """Make the answer to a write; a record that is out of the author's sight by now is only named."""
     creates, deletes = (mutation.operation is one for one in (Operation.CREATED, Operation.DELETED))
     if deletes:
@@ -171,7 +171,7 @@ def engine_of(request: web.Request) -> tuple[Database, Standings, Actor]:
     return request.app[keys.DATABASE], request.app[keys.STANDINGS], request[keys.ACTOR]
 
 
-def _with_login_name(entity: Entity, mutation: Mutation) -> Mutation:
+def with_login_name(entity: Entity, mutation: Mutation) -> Mutation:
     """Spell a login name as logins look it up."""
     name = mutation.values.get("username")
     if entity.name != "user" or not isinstance(name, str):

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from erp_core.access import CODES, GUEST, MEMBER, OWN
 from erp_core.catalogue import ENTITIES
+from erp_core.commands import of_entity
 from sync_server.web import (
     auth,
     codes,
@@ -35,6 +36,8 @@ from sync_server.web import (
     totp,
     verify,
 )
+from sync_server.web.bulk import Bulk
+from sync_server.web.commands import Commanded, get_commands
 from sync_server.web.console import catalogue as console_catalogue
 from sync_server.web.console import files as console_files
 from sync_server.web.console import health as console_health
@@ -64,10 +67,15 @@ def _entity_routes() -> Iterator[Route]:
             if operation[3]:
                 # A write is asked here too, before its body is read.
                 yield Route(*operation, by_engine=operation[0] == "GET")
+        many, writes = Bulk(handlers), (*access.create, *access.update, *access.delete)
+        if writes:
+            yield Route("POST", many.path, many.write, tuple(dict.fromkeys(writes)))
         past = Histories(handlers)
         yield Route("GET", past.path, past.history, access.read, by_engine=True)
         if access.update:
             yield Route("POST", past.restore_path, past.restore, access.update)
+        for handler in map(Commanded, of_entity(entity)):
+            yield Route("POST", handler.path, handler.do, handler.asked.needs)
         files = TableFiles(entity)
         yield Route("GET", files.path_out, files.take_out, access.read, by_engine=True)
         if access.create:
@@ -104,6 +112,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("DELETE", "/api/v1/users/{user_id}/totp", totp.take_away, ("user.update",)),
     Route("GET", "/api/v1/me", me.who_am_i, LOGGED_IN),
     Route("GET", "/api/v1/catalogue", console_catalogue.get_catalogue, LOGGED_IN),
+    Route("GET", "/api/v1/commands", get_commands, LOGGED_IN),
     Route("GET", "/api/v1/openapi.json", openapi.get_document, LOGGED_IN),
     Route("GET", "/api/v1/audit", get_audit, ("audit.read",), by_engine=True),
     Route("GET", "/api/v1/devices", devices.list_devices, LOGGED_IN),

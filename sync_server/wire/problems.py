@@ -88,6 +88,7 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "device_state": Code(409, "The device's state does not allow this", "Look at the device's state."),
     "slices_gone": Code(410, "The slices are gone", "Begin again: exchange from the cursor of before; nothing is lost."),
     "push_id_reused": Code(422, "This push_id named another push", "Give each push of this device an id of its own."),
+    "bulk_refused": Code(422, "Nothing of the bulk was applied", "Correct the records whose results say why; send all again."),
     "bad_idempotency_key": Code(400, "The Idempotency-Key cannot be used", "Send one, of 1 to 255 characters without spaces."),
     "idempotency_key_reused": Code(422, "This Idempotency-Key was another request's", "Give each request a key of its own."),
     "already_decided": Code(409, "It is decided already", "Somebody has released or discarded this push."),

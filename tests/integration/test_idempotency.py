@@ -115,7 +115,9 @@ async def test_doubles_at_once_are_one(clerk: Clerk, house: House) -> None:
 async def test_what_was_refused_is_judged_anew(clerk: Clerk, house: House) -> None:
     change = {"branch_id": "nowhere"}
     assert (await once(clerk, "PATCH", "/business_partners/p1", change)).status == 422
-    await house.run("INSERT INTO branches (org_id, id, code, name, state) VALUES ('org_a', 'nowhere', 'N', 'N', 'Gujarat')")
+    await house.run(
+        "INSERT INTO branches (org_id, id, code, name, state) VALUES ('org_a', 'nowhere', 'N', 'N', 'Gujarat')"
+    )
     await house.grant("agent1", "everything", branch_id="nowhere")
 
     assert (await once(clerk, "PATCH", "/business_partners/p1", change)).status == 200

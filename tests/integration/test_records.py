@@ -499,7 +499,7 @@ async def test_planted_list_without_scopes_is_found(
 async def test_planted_blindness_for_clashes_is_found(
     clerk: Clerk, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(office, "_clashing", lambda _: [])
+    monkeypatch.setattr(office, "clashing_fields", lambda _: [])
 
     with pytest.raises((AssertionError, KeyError)):
         await test_change_over_a_newer_one_of_the_same_field_is_refused(clerk, house)
