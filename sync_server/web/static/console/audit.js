@@ -74,5 +74,6 @@ function Changes({ event }) {
     ${event.operation === 'updated' && html`<${Value} field=${by.get(name)} value=${from} /> → `}
     <${Value} field=${by.get(name)} value=${to} /></div>`
   if (changes.length <= 4) return changes.map(line)
-  return html`${changes.slice(0, 3).map(line)}<details><summary>+${changes.length - 3}</summary>${changes.slice(3).map(line)}</details>`
+  return html`${changes.slice(0, 3).map(line)}
+    <details><summary>+${changes.length - 3}</summary>${changes.slice(3).map(line)}</details>`
 }

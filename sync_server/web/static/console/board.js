@@ -38,7 +38,8 @@ export default function Board() {
           <a href=${`#/records/${TABLE}/${encodeURIComponent(record.id)}`}>${nameOf(TABLE, record)}</a>
           <div>${record.bales} ${t('bales')} · <${Name} table="trades" id=${record.trade_id} /></div>
           <div class="row">${next(record).map((to) =>
-            html`<button type="button" class="plain" onClick=${() => move(record, to, titleOf(to))}>${titleOf(to)}</button>`)}</div>
+            html`<button type="button" class="plain" onClick=${() => move(record, to, titleOf(to))}>
+              ${titleOf(to)}</button>`)}</div>
         </article>`)}</section>`
     })}</div>`}`
 }

@@ -85,7 +85,8 @@ export default {
   last_seen: 'Last heard',
   state: 'State',
   activity: 'Pushes and devices by hour',
-  activity_note: 'Pushes: those that got an answer, counted by the receipts that the server keeps. Pulls leave no record at the server, so what can be shown of them is when each device was last heard.',
+  activity_note: 'Pushes: those that got an answer, counted by the receipts that the server keeps. ' +
+    'Pulls leave no record at the server, so what can be shown of them is when each device was last heard.',
   pushes: 'Pushes',
   heard: 'Devices last heard',
   hour: 'Hour',

@@ -63,7 +63,8 @@ function Chart({ hours }) {
   const most = Math.max(1, ...hours.map((hour) => Math.max(hour.pushes, hour.heard)))
   const step = WIDE / hours.length
   const high = (n) => (n / most) * (HIGH - FOOT - 12)
-  const bar = (n, at, name) => html`<rect class=${name} x=${at} y=${HIGH - FOOT - high(n)} width=${step * 0.38} height=${high(n)} />`
+  const bar = (n, at, name) =>
+    html`<rect class=${name} x=${at} y=${HIGH - FOOT - high(n)} width=${step * 0.38} height=${high(n)} />`
   const label = (hour) => String(new Date(hour.at).getHours()).padStart(2, '0')
   const rows = hours.map((hour) => ({ id: hour.at, ...hour }))
   const columns = [
