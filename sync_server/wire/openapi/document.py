@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from erp_core.catalogue import ENTITIES
 from sync_server.wire.openapi import (
+    bulk,
     console,
     devices,
     entities,
@@ -36,7 +37,7 @@ from sync_server.wire.openapi.shapes import Schema, camel, text, whole
 VERSION: Final = "1.0.0"
 """Of the protocol: its first number moves if something that clients rely on is taken away."""
 
-GROUPS: Final = (logins, people, devices, syncing, inspecting, histories, console, service, table_files)
+GROUPS: Final = (logins, people, devices, syncing, inspecting, bulk, histories, console, service, table_files)
 
 INTRODUCTION: Final = """\
 The REST side and the sync endpoints of Cotton Sync. docs/PROTOCOL.md says in words what a schema cannot.
