@@ -20,7 +20,8 @@ from sync_server.engine.apply import apply
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.gate import require
-from sync_server.engine.office import NEWER_THAN_ALL, check_session, forbidden_person
+from sync_server.engine.office import NEWER_THAN_ALL, check_session
+from sync_server.engine.persons import forbidden_person
 from sync_server.engine.quarantine import POISON, find_poison
 from sync_server.engine.standing import Standings
 from sync_server.engine.submission import Channel, Submission
