@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from erp_core.entities.amendment import AMENDMENT
 from erp_core.entities.availability import AVAILABILITY
 from erp_core.entities.branch import BRANCH
 from erp_core.entities.business_partner import BUSINESS_PARTNER
@@ -20,8 +21,13 @@ from erp_core.entities.dispatch import DISPATCH
 from erp_core.entities.document_series import DOCUMENT_SERIES
 from erp_core.entities.financial_year import FINANCIAL_YEAR
 from erp_core.entities.grant import GRANT
+from erp_core.entities.invoice import INVOICE
+from erp_core.entities.invoice_line import INVOICE_LINE
 from erp_core.entities.location import LOCATION
+from erp_core.entities.match import MATCH
+from erp_core.entities.negotiation import NEGOTIATION
 from erp_core.entities.notification import NOTIFICATION
+from erp_core.entities.offer import OFFER
 from erp_core.entities.organisation import ORGANISATION
 from erp_core.entities.organisation_bank_account import ORGANISATION_BANK_ACCOUNT
 from erp_core.entities.partner_bank_account import PARTNER_BANK_ACCOUNT
@@ -29,10 +35,13 @@ from erp_core.entities.partner_contact import PARTNER_CONTACT
 from erp_core.entities.partner_document import PARTNER_DOCUMENT
 from erp_core.entities.partner_location import PARTNER_LOCATION
 from erp_core.entities.partner_vehicle import PARTNER_VEHICLE
+from erp_core.entities.payment import PAYMENT
+from erp_core.entities.payment_allocation import PAYMENT_ALLOCATION
 from erp_core.entities.quality_inspection import QUALITY_INSPECTION
 from erp_core.entities.quality_parameter import QUALITY_PARAMETER
 from erp_core.entities.requirement import REQUIREMENT
 from erp_core.entities.role import ROLE
+from erp_core.entities.sample import SAMPLE
 from erp_core.entities.setting import SETTING
 from erp_core.entities.sync_issue import SYNC_ISSUE
 from erp_core.entities.task import TASK
@@ -50,6 +59,7 @@ from erp_core.entities.unit_conversion import UNIT_CONVERSION
 from erp_core.entities.user import USER
 from erp_core.entities.variety import VARIETY
 from erp_core.entities.visit import VISIT
+from erp_core.entities.weighment import WEIGHMENT
 from erp_core.language import Entity, Phone
 from erp_core.scopes import Follows
 
@@ -107,9 +117,19 @@ ENTITIES: Final = _checked(
     PARTNER_BANK_ACCOUNT,
     AVAILABILITY,
     REQUIREMENT,
+    MATCH,
+    NEGOTIATION,
+    OFFER,
     TRADE,
+    AMENDMENT,
+    SAMPLE,
     QUALITY_INSPECTION,
     DISPATCH,
+    WEIGHMENT,
+    INVOICE,
+    INVOICE_LINE,
+    PAYMENT,
+    PAYMENT_ALLOCATION,
     VISIT,
     TASK,
     SETTING,

@@ -7,7 +7,8 @@ Invariant: the parts of a tax add up to it (tests/properties/test_gst.py).
 Law, as of 1 July 2025: Integrated GST Act 2017, sections 7 and 8 (between or within states), 10(1)(a) (goods that move are
 supplied where the movement ends), 10(1)(b) (bill to one, ship to another: where the billed one is registered) and 12(2)
 (services to a registered person: where that person is); Union Territory GST Act 2017, section 1(2). Raw cotton that an
-agriculturist supplies to a registered person: the recipient pays (notification 43/2017-Central Tax (Rate), 14 November 2017).
+agriculturist supplies to a registered person: the recipient pays (notification 43/2017-Central Tax (Rate) and, between states,
+45/2017-Integrated Tax (Rate), both of 14 November 2017, in force from 15 November 2017: entry 4A, heading 5201).
 """
 
 from __future__ import annotations
@@ -28,9 +29,12 @@ ONE_STATE: Final = {"25": "26", "28": "37"}
 """Old code -> the one that took its place (india.GST_STATES says when): a supply between the two stays inside."""
 
 LINT_PCT: Final = Decimal(5)
-"""Cotton, not carded or combed, HSN 5201: notification 1/2017-Central Tax (Rate), schedule I."""
+"""Cotton, not carded or combed, HSN 5201: notification 1/2017-Central Tax (Rate), schedule I. The schedules were made anew with
+effect from 22 September 2025, which was not looked up: the operator has to check the rate, which each commodity and each line
+of an invoice states for itself; nothing is computed with this constant unless it is handed in."""
 BROKERAGE_PCT: Final = Decimal(18)
-"""Services on commission, SAC 9961: notification 11/2017-Central Tax (Rate), 28 June 2017."""
+"""Services on commission, SAC 9961: notification 11/2017-Central Tax (Rate), 28 June 2017. The operator has to check it against
+what is in force."""
 
 
 class PaidBy(Enum):

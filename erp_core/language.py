@@ -280,6 +280,20 @@ class Rollup:
     compute: Callable[[Row, Sequence[Row]], Mapping[str, Value]]
 
 
+@dataclass(frozen=True, slots=True)
+class Amends:
+    """What a row of this entity does to another one when it comes into `state`: LOCKED fields get new values.
+
+    `document` is this entity's field with those, by name in plain form; the row changed is the one of `into` that `via` names.
+    Both are written in one unit, if the changed row breaks none of its rules, or neither is.
+    """
+
+    into: str
+    via: str
+    document: str
+    state: str
+
+
 # --- Entities ---------------------------------------------------------------------------------------------------------
 
 
@@ -343,6 +357,7 @@ class Entity:
     derive: Derivation | None = None
     gathers: tuple[Gather, ...] = ()
     rollups: tuple[Rollup, ...] = ()
+    amends: Amends | None = None
     uniques: tuple[tuple[str, ...], ...] = ()
     since: int = 1
     deletion: Deletion = Deletion.WINS

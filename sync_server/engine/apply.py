@@ -6,7 +6,8 @@ Theory of operation. Submissions, each the mutations of one replica, go through 
 2. hold      lock the records that exist, in catalogue and id order, and look at them and at what happened to them since the
              replica's cursor (holding.py);
 3. merge     each draft with what the server holds (draft.py); withhold a submission whose replica must resolve a clash;
-4. surround  lock the rows whose siblings a rule adds up, and load what the rules may look at (world.py, holders.py);
+4. surround  bring along what approved amendments change (amending.py), lock the rows whose siblings a rule adds up, and load
+             what the rules may look at (world.py, holders.py);
 5. judge     group by group, parents before children: may its author do it (access.py), is it right (judge.py)? A group
              lives or dies together, and the world shows a later group what an earlier accepted one did. What came with the
              change of a record that waits stays open (resubmitting.py);
@@ -31,6 +32,7 @@ from datetime import UTC, datetime
 from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.india import IST
 from erp_core.values import Row
+from sync_server.engine.amending import amend, doer
 from sync_server.engine.draft import Draft, drafts_of
 from sync_server.engine.entitlements import agents_in
 from sync_server.engine.follow import follow
@@ -66,6 +68,7 @@ async def apply(
     await hold(connection, org_id, [draft for drafts in together for draft in drafts])
     hold_back([draft for drafts in together for draft in drafts])
     drafts = [draft for going in together if not _withheld(going, must_resolve) for draft in going]
+    drafts += await amend(connection, org_id, drafts)
     await lock(connection, org_id, lock_targets(drafts))
     now = datetime.now(UTC)
     world = LoadedWorld(now.astimezone(IST).date())
@@ -122,9 +125,7 @@ async def _write(connection: Connection, org_id: str, now: datetime, drafts: Seq
             inserts[table][id] = {**draft.after, **stamp, "created_at": now, "created_by": stamp["updated_by"]}
         else:
             updates[table][id] = {**draft.after, **stamp}
-    await attribute(
-        connection, {draft.mutation.key: (draft.origin.actor, draft.origin.digest.hex()) for draft in drafts}
-    )
+    await attribute(connection, {draft.mutation.key: (doer(draft), draft.origin.digest.hex()) for draft in drafts})
     for table in sorted(deletes, key=ORDER.__getitem__, reverse=True):
         await rows.delete(connection, BY_TABLE[table], org_id, deletes[table])
     for table in sorted({*inserts, *updates}, key=ORDER.__getitem__):

@@ -55,9 +55,9 @@ class Verdict(Enum):
 class Draft:
     """One mutation being applied. `before` and `after` are None where the record does not exist, or not for its author.
 
-    `labels`: those that the record carries before. `clashes`: the replica must resolve it before anything of its submission
-    is applied. `base`: the record as the replica last saw it, if that is known. `wanted`: what the
-    record would be if the author's edit were taken as it is; set for what is parked.
+    `labels`: those that the record carries before. `clashes`: the replica must resolve it before its submission is applied.
+    `base`: the record as the replica last saw it, if known. `wanted`: what it would be with the edit as it is; set for what is
+    parked. `amended`: fields that an approved amendment changes.
     """
 
     origin: Submission
@@ -72,6 +72,7 @@ class Draft:
     base: Row | None = None
     wanted: Row | None = None
     clashes: bool = False
+    amended: frozenset[str] = frozenset()
     verdict: Verdict = Verdict.ACCEPTED
 
     @classmethod
@@ -125,7 +126,7 @@ class Draft:
 
     @property
     def waits(self) -> bool:
-        """Whether it was not applied and waits in the inbox."""
+        """Whether it waits in the inbox, not applied."""
         return self.verdict in (Verdict.REFUSED, Verdict.PARKED)
 
     # --- What becomes of it (conflict/records.py) ---------------------------------------------------------------------
@@ -162,8 +163,8 @@ class Draft:
     def _leave(self, fate: Fate, history: Sequence[Event]) -> None:
         """Do not delete what others changed meanwhile."""
         self.base = Sight.of(history, self.origin).base
-        reason = Violation(CHANGED_MEANWHILE, "Others changed this record meanwhile, so it was not deleted.")
-        (self.park if fate is Fate.WAIT else self.refuse)(reason)
+        sentence = "Others changed this record meanwhile, so it was not deleted."
+        (self.park if fate is Fate.WAIT else self.refuse)(Violation(CHANGED_MEANWHILE, sentence))
 
     # --- Merge --------------------------------------------------------------------------------------------------------
 
@@ -194,8 +195,7 @@ class Draft:
         self.before = ours
         sight = Sight.of(history, self.origin)
         theirs = {**ours, **{name: value for name, value in self.sent.items() if value is not _UNREADABLE}}
-        changed, policies = self._changed(), policies_of(self.entity)
-        authored = UNDATED
+        changed, policies, authored = self._changed(), policies_of(self.entity), UNDATED
         if history and not NEWEST_FIELDS[self.entity.name].isdisjoint(changed):
             authored = Authored(self.stamp(), stamps_by_column(history, self.origin, stamps))
         base = sight.base if history else ours

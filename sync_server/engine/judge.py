@@ -22,6 +22,8 @@ from sync_server.engine.holders import OF_OTHERS, in_use
 from sync_server.engine.submission import Channel
 from sync_server.engine.world import LoadedWorld
 
+LOCKED: Final = "locked"
+
 
 def judge_groups(drafts: Sequence[Draft], world: LoadedWorld, going_too: Mapping[Key, Sequence[Key]]) -> None:
     """Give every draft its verdict: documents with their children together, parents before children.
@@ -93,7 +95,7 @@ def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None
             continue
         assign(draft)
         if not draft.faults and draft.after is not None and draft.verdict is not Verdict.DUPLICATE:
-            draft.faults.extend(_by_field(draft.entity, draft.after, draft.before))
+            draft.faults.extend(_unamended(draft, draft.after))
             derive = derivation_of(draft.entity)
             if not draft.faults and derive is not None:
                 draft.after = {**draft.after, **derive(draft.after, world)}
@@ -163,6 +165,13 @@ def _by_the_trade(draft: Draft, world: World) -> list[Violation]:
     return found or [reason for rule in draft.entity.rules for reason in rule(after, draft.before, world)]
 
 
+def _unamended(draft: Draft, after: Row) -> Iterator[Violation]:
+    """Judge the fields of a draft; what an approved amendment says of them is why they may change."""
+    for fault in _by_field(draft.entity, after, draft.before):
+        if fault.code != LOCKED or not draft.amended.issuperset(fault.fields):
+            yield fault
+
+
 # --- By how a field may change ----------------------------------------------------------------------------------------
 
 FieldCheck: TypeAlias = Callable[[Entity, Field, Row, Row | None], Iterator[Violation]]
@@ -193,7 +202,7 @@ def _once(_: Entity, field: Field, __: Row, before: Row | None) -> Iterator[Viol
 def _locked(entity: Entity, field: Field, _: Row, before: Row | None) -> Iterator[Violation]:
     if before is not None and field.change.when is not None and field.change.when.holds(before):
         sentence = f"{field.name} of this {entity.title.lower()} is fixed by now; ask for an amendment instead."
-        yield Violation("locked", sentence, (field.name,))
+        yield Violation(LOCKED, sentence, (field.name,))
 
 
 def _tally(_: Entity, field: Field, after: Row, __: Row | None) -> Iterator[Violation]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from conflict.mutation import Key
+from sync_server.engine.amending import AMENDING
 from sync_server.engine.push import Answer, PushAnswer, PushRequest, push, push_together
 from sync_server.engine.standing import Standings
 from sync_server.engine.submission import Submission
@@ -106,15 +107,21 @@ class Lanes:
 
 
 def _take(waiting: deque[_Waiting]) -> list[_Waiting]:
-    """Take pushes from the front that have no record in common; the first that has one waits for the next transaction."""
+    """Take pushes from the front that have no record in common; the first that has one waits for the next transaction.
+
+    What amends others is taken alone: which records it changes is known only once it is read.
+    """
     taken: list[_Waiting] = []
     keys: set[Key] = set()
     while waiting and len(taken) < SHARED_MAX:
         own = {mutation.key for mutation in waiting[0].request.mutations}
-        if own & keys:
+        alone = not AMENDING.isdisjoint(table for table, _ in own)
+        if own & keys or (alone and taken):
             break
         keys |= own
         taken.append(waiting.popleft())
+        if alone:
+            break
     return taken
 
 

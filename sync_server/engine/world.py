@@ -15,8 +15,9 @@ from datetime import date
 from functools import cache
 
 from conflict.mutation import Key
-from erp_core.catalogue import BY_NAME
+from erp_core.catalogue import BY_NAME, BY_TABLE
 from erp_core.language import Entity, Gather
+from erp_core.scopes import Follows
 from erp_core.values import Row
 from sync_server.engine.draft import Draft
 from sync_server.store import log, rows
@@ -62,13 +63,19 @@ class LoadedWorld:
     # --- Loading ------------------------------------------------------------------------------------------------------
 
     async def load(self, connection: Connection, org_id: str, drafts: Collection[Draft]) -> None:
-        """Load what the drafts' rules may look at. Cost: one statement per declared gather, and one for all rows."""
+        """Load what the drafts' rules may look at, and what those rows follow (a slip its lorry, that one its trade).
+
+        Cost: one statement per declared gather, one for all rows, and one per further step of what they follow.
+        """
         wanted = set(_named(drafts))
         for gather in {gather for draft in drafts for gather in gathers_of(draft.entity)}:
             wanted |= await self._gather(connection, org_id, gather, drafts)
-        missing = wanted - self._rows.keys()
-        for key, state in (await log.read_states(connection, org_id, missing)).items():
-            self._rows[key] = state.row
+        asked: set[Key] = set()
+        while missing := wanted - self._rows.keys() - asked:
+            for key, state in (await log.read_states(connection, org_id, missing)).items():
+                self._rows[key] = state.row
+            asked |= missing
+            wanted = set(_followed(self._rows, missing))
 
     async def _gather(self, connection: Connection, org_id: str, gather: Gather, drafts: Iterable[Draft]) -> set[Key]:
         named = {
@@ -101,6 +108,15 @@ def _named(drafts: Iterable[Draft]) -> Iterable[Key]:
                 for field, target in draft.entity.references:
                     if row[field.name] is not None:
                         yield (BY_NAME[target].table, row[field.name])
+
+
+def _followed(rows: Mapping[Key, Row | None], keys: Iterable[Key]) -> Iterable[Key]:
+    """Name the rows whose labels those of `keys` carry."""
+    for key in keys:
+        row = rows.get(key)
+        for label in () if row is None else BY_TABLE[key[0]].labels:
+            if isinstance(label, Follows) and row is not None and row[label.field] is not None:
+                yield (BY_NAME[label.entity].table, row[label.field])
 
 
 def lock_targets(drafts: Iterable[Draft]) -> Mapping[Key, None]:

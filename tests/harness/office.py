@@ -131,6 +131,38 @@ EXAMPLES: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "quality_inspections": ({"availability_id": "l1"}, {"lot_number": "17"}),
     "dispatches": ({"trade_id": "t1", "bales": 10}, {"vehicle_number": "GJ03AB1234"}),
+    "matches": ({"availability_id": "l1", "requirement_id": "r1"}, {"is_dismissed": True}),
+    "negotiations": (
+        {"branch_id": "b1", "buyer_id": "p2", "seller_id": "p1", "commodity_id": "lint"},
+        {"valid_until": "2099-12-31"},
+    ),
+    "offers": (
+        {"negotiation_id": "n1", "offered_by": "buyer", "price_per_candy": 61_000, "bales": 50},
+        {"answered_by": "seller"},
+    ),
+    "amendments": (
+        {"trade_id": "t1", "proposed": '{"bales": 40}', "reason": "Agreed by telephone"},
+        {"reason": "Agreed in writing"},
+    ),
+    "samples": ({"availability_id": "l1"}, {"seal_number": "17"}),
+    "weighments": (
+        {"dispatch_id": "d1", "slip_number": "17", "gross_kg": 17_000, "tare_kg": 9_800},
+        {"weighed_at": 1_795_000_000_000},
+    ),
+    "invoices": (
+        {"branch_id": "b1", "buyer_id": "p2", "seller_id": "p1"}
+        | {"supplier_state": "Gujarat", "place_of_supply": "Tamil Nadu"},
+        {"due_date": "2026-12-31"},
+    ),
+    "invoice_lines": (
+        {"invoice_id": "v1", "position": 1, "description": "Bales", "quantity": 3, "rate_amount": 100.5, "tax_pct": 5},
+        {"quantity": 4},
+    ),
+    "payments": (
+        {"branch_id": "b1", "payer_id": "p2", "payee_id": "p1", "amount": 100, "mode": "cash", "paid_on": "2026-11-20"},
+        {"reference": "17"},
+    ),
+    "payment_allocations": ({"payment_id": "y1", "invoice_id": "v2", "amount": 10}, {"remarks": "in part"}),
     "visits": ({"branch_id": "b1", "agent_id": "agent1", "partner_id": "p1"}, {"purpose": "See the lot"}),
     "tasks": ({"branch_id": "b1", "title": "Call", "assignee_id": "agent1"}, {"due_on": "2026-12-01"}),
     "settings": ({"scope": "org", "scope_id": "org_a", "key": "dispatch.printer", "value": "1"}, {"value": "2"}),
@@ -147,6 +179,16 @@ async def furnish(house: House) -> None:
         VALUES ('{house.org_id}', 'l1', 'b1', 'p1', 'lint', '2026-27', 100, 62000, 'active');
       INSERT INTO trades (org_id, id, branch_id, buyer_id, seller_id, commodity_id, bales, price_per_candy, trade_date, state)
         VALUES ('{house.org_id}', 't1', 'b1', 'p2', 'p1', 'lint', 50, 62000, '2026-11-20', 'confirmed');
+      INSERT INTO requirements (org_id, id, branch_id, buyer_id, commodity_id, bales_min, bales_max, state)
+        VALUES ('{house.org_id}', 'r1', 'b1', 'p2', 'lint', 10, 20, 'open');
+      INSERT INTO negotiations (org_id, id, branch_id, buyer_id, seller_id, commodity_id)
+        VALUES ('{house.org_id}', 'n1', 'b1', 'p2', 'p1', 'lint');
+      INSERT INTO dispatches (org_id, id, trade_id, bales) VALUES ('{house.org_id}', 'd1', 't1', 1);
+      INSERT INTO invoices (org_id, id, branch_id, buyer_id, seller_id, supplier_state, place_of_supply, total_amount, state)
+        VALUES ('{house.org_id}', 'v1', 'b1', 'p2', 'p1', 'Gujarat', 'Gujarat', 0, 'draft'),
+          ('{house.org_id}', 'v2', 'b1', 'p2', 'p1', 'Gujarat', 'Gujarat', 500, 'issued');
+      INSERT INTO payments (org_id, id, branch_id, payer_id, payee_id, amount, mode, paid_on)
+        VALUES ('{house.org_id}', 'y1', 'b1', 'p2', 'p1', 100, 'cash', '2026-11-20');
       INSERT INTO financial_years (org_id, id, organisation_id, name, starts_on, ends_on)
         VALUES ('{house.org_id}', 'fy1', '{house.org_id}', '2026-27', '2026-04-01', '2027-03-31');
       INSERT INTO units (org_id, id, code, name, dimension, factor_to_base)

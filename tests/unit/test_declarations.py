@@ -32,7 +32,11 @@ UNIT_IN_NAME: Final[Mapping[str, str]] = {
 }
 UNIT_IN_WORD: Final[Mapping[str, frozenset[str]]] = {
     "degree": frozenset({"latitude", "longitude"}),
-    "INR": frozenset({"credit_limit", "exposure", "amount", "tax_amount", "minimum_amount"}),
+    "INR": frozenset(
+        {"credit_limit", "exposure", "amount", "tax_amount", "total_amount", "rate_amount", "minimum_amount"}
+    )
+    | frozenset({"cgst_amount", "sgst_amount", "utgst_amount", "igst_amount", "paid_amount", "outstanding_amount"})
+    | frozenset({"allocated_amount", "unallocated_amount"}),
     "µg/in": frozenset({"micronaire", "micronaire_min", "micronaire_max"}),
 }
 """Words that mean their unit: money is in the organisation's base currency, micronaire is a reading of its instrument."""

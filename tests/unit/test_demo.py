@@ -234,7 +234,10 @@ def test_derived_fields_are_what_the_server_derives(demo: DemoWorld) -> None:
 
 
 def test_the_demo_shows_every_document_in_every_state(demo: DemoWorld) -> None:
-    assert [name for name, rows in demo.held.items() if not rows] == ["user", "role", "grant", "sync_issue"]
+    papers_of_deals = {"match", "negotiation", "offer", "amendment", "sample", "weighment"}
+    money = {"invoice", "invoice_line", "payment", "payment_allocation"}
+    not_shown = {"user", "role", "grant", "sync_issue", *papers_of_deals, *money}
+    assert {name for name, rows in demo.held.items() if not rows} == not_shown
     papers = ("availability", "requirement", "trade", "quality_inspection", "dispatch")
     for name in ("business_partner", *papers, "visit", "task"):
         states = BY_NAME[name].states

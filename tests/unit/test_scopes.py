@@ -117,6 +117,7 @@ IN_RAJKOT = frozenset({"branch", "branch:rajkot"})
 DRAFTED = IN_RAJKOT | {"partner:mill", "partner:ginner", "partner:broker"}
 DEAL = DRAFTED | {"side:mill", "side:ginner", "side:broker"}
 """Of a deal that is confirmed its sides know."""
+BOTH_SIDES = IN_RAJKOT | {"partner:mill", "partner:ginner", "side:mill", "side:ginner"}
 CARRIED: dict[tuple[str, str], frozenset[str]] = {
     ("organisation", "org"): frozenset({ORG}),
     ("branch", "rajkot"): frozenset({ORG}),
@@ -147,9 +148,19 @@ CARRIED: dict[tuple[str, str], frozenset[str]] = {
     ("partner_bank_account", "account"): IN_RAJKOT | {"partner:ginner", "side:ginner", "agent:meena"},
     ("availability", "lot"): IN_RAJKOT | {"partner:ginner", "side:ginner"},
     ("requirement", "need"): IN_RAJKOT | {"partner:mill"},
+    ("match", "fit"): IN_RAJKOT | {"partner:ginner", "side:ginner", "partner:mill"},
+    ("negotiation", "talk"): BOTH_SIDES,
+    ("offer", "bid"): BOTH_SIDES,
     ("trade", "deal"): DEAL,
+    ("amendment", "cheaper"): DRAFTED,
+    ("sample", "handful"): DRAFTED,
     ("quality_inspection", "grading"): DRAFTED,
     ("dispatch", "lorry"): DEAL | {"partner:lorries", "side:lorries"},
+    ("weighment", "slip"): DEAL | {"partner:lorries", "side:lorries"},
+    ("invoice", "bill"): IN_RAJKOT | {"partner:mill", "partner:ginner"},
+    ("invoice_line", "goods"): IN_RAJKOT | {"partner:mill", "partner:ginner"},
+    ("payment", "transfer"): BOTH_SIDES,
+    ("payment_allocation", "part"): BOTH_SIDES,
     ("visit", "call"): IN_RAJKOT | {"agent:meena", "user:meena"},
     ("task", "chase"): IN_RAJKOT | {"agent:ravi", "user:ravi"},
     ("setting", "printer"): IN_RAJKOT,

@@ -4,6 +4,7 @@ import type { Query, Relation } from '@nozbe/watermelondb'
 import type { Associations } from '@nozbe/watermelondb/Model'
 import { children, readInstant, readJson, readRaw, relation, writeInstant, writeJson, writeRaw } from '../fields'
 import type {
+  AmendmentState,
   AvailabilityPriceKind,
   AvailabilityState,
   AvailabilityVisibility,
@@ -17,8 +18,15 @@ import type {
   CommissionStructureBasis,
   CommodityCategory,
   DispatchState,
+  InvoicePlaceOfSupply,
+  InvoiceState,
+  InvoiceSupplierState,
   LocationKind,
   LocationState,
+  NegotiationState,
+  OfferAnsweredBy,
+  OfferOfferedBy,
+  OfferState,
   OrganisationState,
   PartnerBankAccountKind,
   PartnerContactKind,
@@ -27,12 +35,14 @@ import type {
   PartnerLocationState,
   PartnerVehicleKind,
   PassingTermPassedAt,
+  PaymentMode,
   QualityInspectionMethod,
   QualityInspectionResult,
   QualityInspectionState,
   QualityParameterParameter,
   RequirementState,
   RequirementUrgency,
+  SampleState,
   SettingScope,
   SyncIssueKind,
   SyncIssueOperation,
@@ -1569,6 +1579,7 @@ export class Availability extends Model {
     locations: { type: 'belongs_to', key: 'location_id' },
     commodities: { type: 'belongs_to', key: 'commodity_id' },
     varieties: { type: 'belongs_to', key: 'variety_id' },
+    matches: { type: 'has_many', foreignKey: 'availability_id' },
   }
 
   get branchId(): string {
@@ -1737,6 +1748,10 @@ export class Availability extends Model {
   get variety(): Relation<Variety> {
     return relation<Variety>(this, 'varieties', 'variety_id')
   }
+
+  get matches(): Query<Match> {
+    return children<Match>(this, 'matches', 'availability_id')
+  }
 }
 
 /** Requirement. */
@@ -1885,6 +1900,308 @@ export class Requirement extends Model {
   }
 }
 
+/** Match; written by the server only. */
+export class Match extends Model {
+  static override table = 'matches'
+  static override associations: Associations = {
+    availabilities: { type: 'belongs_to', key: 'availability_id' },
+    requirements: { type: 'belongs_to', key: 'requirement_id' },
+  }
+
+  get availabilityId(): string {
+    return readRaw<string>(this, 'availability_id')
+  }
+
+  get requirementId(): string {
+    return readRaw<string>(this, 'requirement_id')
+  }
+
+  get score(): number {
+    return readRaw<number>(this, 'score')
+  }
+
+  /** points by part: {"price": 30, "quality": 25, "distance": 10} */
+  get parts(): Record<string, unknown> | null {
+    return readJson<Record<string, unknown> | null>(this, 'parts')
+  }
+
+  /** somebody looked at it and it is nothing */
+  get isDismissed(): boolean {
+    return readRaw<boolean>(this, 'is_dismissed')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get availability(): Relation<Availability> {
+    return relation<Availability>(this, 'availabilities', 'availability_id')
+  }
+
+  get requirement(): Relation<Requirement> {
+    return relation<Requirement>(this, 'requirements', 'requirement_id')
+  }
+}
+
+/** Negotiation. */
+export class Negotiation extends Model {
+  static override table = 'negotiations'
+  static override associations: Associations = {
+    branches: { type: 'belongs_to', key: 'branch_id' },
+    availabilities: { type: 'belongs_to', key: 'availability_id' },
+    requirements: { type: 'belongs_to', key: 'requirement_id' },
+    business_partners: { type: 'belongs_to', key: 'buyer_id' },
+    commodities: { type: 'belongs_to', key: 'commodity_id' },
+    offers: { type: 'has_many', foreignKey: 'negotiation_id' },
+  }
+
+  get branchId(): string {
+    return readRaw<string>(this, 'branch_id')
+  }
+  set branchId(value: string) {
+    writeRaw(this, 'branch_id', value)
+  }
+
+  get number(): string | null {
+    return readRaw<string | null>(this, 'number')
+  }
+  set number(value: string | null) {
+    writeRaw(this, 'number', value)
+  }
+
+  get availabilityId(): string | null {
+    return readRaw<string | null>(this, 'availability_id')
+  }
+  set availabilityId(value: string | null) {
+    writeRaw(this, 'availability_id', value)
+  }
+
+  get requirementId(): string | null {
+    return readRaw<string | null>(this, 'requirement_id')
+  }
+  set requirementId(value: string | null) {
+    writeRaw(this, 'requirement_id', value)
+  }
+
+  get buyerId(): string {
+    return readRaw<string>(this, 'buyer_id')
+  }
+  set buyerId(value: string) {
+    writeRaw(this, 'buyer_id', value)
+  }
+
+  get sellerId(): string {
+    return readRaw<string>(this, 'seller_id')
+  }
+  set sellerId(value: string) {
+    writeRaw(this, 'seller_id', value)
+  }
+
+  get commodityId(): string {
+    return readRaw<string>(this, 'commodity_id')
+  }
+  set commodityId(value: string) {
+    writeRaw(this, 'commodity_id', value)
+  }
+
+  get validUntil(): string | null {
+    return readRaw<string | null>(this, 'valid_until')
+  }
+  set validUntil(value: string | null) {
+    writeRaw(this, 'valid_until', value)
+  }
+
+  /** how many offers were made */
+  get rounds(): number {
+    return readRaw<number>(this, 'rounds')
+  }
+
+  /** the offer agreed on; 0: none yet */
+  get acceptedRound(): number {
+    return readRaw<number>(this, 'accepted_round')
+  }
+
+  /** of the accepted offer, else of the newest one */
+  get pricePerCandy(): number | null {
+    return readRaw<number | null>(this, 'price_per_candy')
+  }
+
+  /** the same of the bales */
+  get bales(): number {
+    return readRaw<number>(this, 'bales')
+  }
+
+  get state(): NegotiationState {
+    return readRaw<NegotiationState>(this, 'state')
+  }
+  set state(value: NegotiationState) {
+    writeRaw(this, 'state', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get branch(): Relation<Branch> {
+    return relation<Branch>(this, 'branches', 'branch_id')
+  }
+
+  get availability(): Relation<Availability> {
+    return relation<Availability>(this, 'availabilities', 'availability_id')
+  }
+
+  get requirement(): Relation<Requirement> {
+    return relation<Requirement>(this, 'requirements', 'requirement_id')
+  }
+
+  get buyer(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'buyer_id')
+  }
+
+  get seller(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'seller_id')
+  }
+
+  get commodity(): Relation<Commodity> {
+    return relation<Commodity>(this, 'commodities', 'commodity_id')
+  }
+
+  get offers(): Query<Offer> {
+    return children<Offer>(this, 'offers', 'negotiation_id')
+  }
+}
+
+/** Offer. */
+export class Offer extends Model {
+  static override table = 'offers'
+  static override associations: Associations = {
+    negotiations: { type: 'belongs_to', key: 'negotiation_id' },
+  }
+
+  get negotiationId(): string {
+    return readRaw<string>(this, 'negotiation_id')
+  }
+  set negotiationId(value: string) {
+    writeRaw(this, 'negotiation_id', value)
+  }
+
+  get round(): number | null {
+    return readRaw<number | null>(this, 'round')
+  }
+
+  get offeredBy(): OfferOfferedBy {
+    return readRaw<OfferOfferedBy>(this, 'offered_by')
+  }
+  set offeredBy(value: OfferOfferedBy) {
+    writeRaw(this, 'offered_by', value)
+  }
+
+  get answeredBy(): OfferAnsweredBy | null {
+    return readRaw<OfferAnsweredBy | null>(this, 'answered_by')
+  }
+  set answeredBy(value: OfferAnsweredBy | null) {
+    writeRaw(this, 'answered_by', value)
+  }
+
+  get pricePerCandy(): number {
+    return readRaw<number>(this, 'price_per_candy')
+  }
+  set pricePerCandy(value: number) {
+    writeRaw(this, 'price_per_candy', value)
+  }
+
+  get bales(): number {
+    return readRaw<number>(this, 'bales')
+  }
+  set bales(value: number) {
+    writeRaw(this, 'bales', value)
+  }
+
+  get deliveryTerms(): string | null {
+    return readRaw<string | null>(this, 'delivery_terms')
+  }
+  set deliveryTerms(value: string | null) {
+    writeRaw(this, 'delivery_terms', value)
+  }
+
+  get paymentTerms(): string | null {
+    return readRaw<string | null>(this, 'payment_terms')
+  }
+  set paymentTerms(value: string | null) {
+    writeRaw(this, 'payment_terms', value)
+  }
+
+  get validUntil(): string | null {
+    return readRaw<string | null>(this, 'valid_until')
+  }
+  set validUntil(value: string | null) {
+    writeRaw(this, 'valid_until', value)
+  }
+
+  get state(): OfferState {
+    return readRaw<OfferState>(this, 'state')
+  }
+  set state(value: OfferState) {
+    writeRaw(this, 'state', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get negotiation(): Relation<Negotiation> {
+    return relation<Negotiation>(this, 'negotiations', 'negotiation_id')
+  }
+}
+
 /** Trade. */
 export class Trade extends Model {
   static override table = 'trades'
@@ -1894,6 +2211,8 @@ export class Trade extends Model {
     availabilities: { type: 'belongs_to', key: 'availability_id' },
     commodities: { type: 'belongs_to', key: 'commodity_id' },
     varieties: { type: 'belongs_to', key: 'variety_id' },
+    amendments: { type: 'has_many', foreignKey: 'trade_id' },
+    samples: { type: 'has_many', foreignKey: 'trade_id' },
     quality_inspections: { type: 'has_many', foreignKey: 'trade_id' },
     dispatches: { type: 'has_many', foreignKey: 'trade_id' },
   }
@@ -2110,12 +2429,214 @@ export class Trade extends Model {
     return relation<Variety>(this, 'varieties', 'variety_id')
   }
 
+  get amendments(): Query<Amendment> {
+    return children<Amendment>(this, 'amendments', 'trade_id')
+  }
+
+  get samples(): Query<Sample> {
+    return children<Sample>(this, 'samples', 'trade_id')
+  }
+
   get qualityInspections(): Query<QualityInspection> {
     return children<QualityInspection>(this, 'quality_inspections', 'trade_id')
   }
 
   get dispatches(): Query<Dispatch> {
     return children<Dispatch>(this, 'dispatches', 'trade_id')
+  }
+}
+
+/** Amendment. */
+export class Amendment extends Model {
+  static override table = 'amendments'
+  static override associations: Associations = {
+    trades: { type: 'belongs_to', key: 'trade_id' },
+  }
+
+  get tradeId(): string {
+    return readRaw<string>(this, 'trade_id')
+  }
+  set tradeId(value: string) {
+    writeRaw(this, 'trade_id', value)
+  }
+
+  get number(): string | null {
+    return readRaw<string | null>(this, 'number')
+  }
+  set number(value: string | null) {
+    writeRaw(this, 'number', value)
+  }
+
+  /** the terms as they are to be: {"price_per_candy": 61500, "deliver_until": "2026-12-31"} */
+  get proposed(): Record<string, unknown> {
+    return readJson<Record<string, unknown>>(this, 'proposed')
+  }
+  set proposed(value: Record<string, unknown>) {
+    writeJson(this, 'proposed', value)
+  }
+
+  get reason(): string {
+    return readRaw<string>(this, 'reason')
+  }
+  set reason(value: string) {
+    writeRaw(this, 'reason', value)
+  }
+
+  get state(): AmendmentState {
+    return readRaw<AmendmentState>(this, 'state')
+  }
+  set state(value: AmendmentState) {
+    writeRaw(this, 'state', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get trade(): Relation<Trade> {
+    return relation<Trade>(this, 'trades', 'trade_id')
+  }
+}
+
+/** Sample. */
+export class Sample extends Model {
+  static override table = 'samples'
+  static override associations: Associations = {
+    trades: { type: 'belongs_to', key: 'trade_id' },
+    availabilities: { type: 'belongs_to', key: 'availability_id' },
+    locations: { type: 'belongs_to', key: 'location_id' },
+  }
+
+  get tradeId(): string | null {
+    return readRaw<string | null>(this, 'trade_id')
+  }
+  set tradeId(value: string | null) {
+    writeRaw(this, 'trade_id', value)
+  }
+
+  get availabilityId(): string | null {
+    return readRaw<string | null>(this, 'availability_id')
+  }
+  set availabilityId(value: string | null) {
+    writeRaw(this, 'availability_id', value)
+  }
+
+  get lotNumber(): string | null {
+    return readRaw<string | null>(this, 'lot_number')
+  }
+  set lotNumber(value: string | null) {
+    writeRaw(this, 'lot_number', value)
+  }
+
+  get baleNumbers(): string[] {
+    return readJson<string[]>(this, 'bale_numbers')
+  }
+  set baleNumbers(value: string[]) {
+    writeJson(this, 'bale_numbers', value)
+  }
+
+  get inspectorId(): string | null {
+    return readRaw<string | null>(this, 'inspector_id')
+  }
+  set inspectorId(value: string | null) {
+    writeRaw(this, 'inspector_id', value)
+  }
+
+  get locationId(): string | null {
+    return readRaw<string | null>(this, 'location_id')
+  }
+  set locationId(value: string | null) {
+    writeRaw(this, 'location_id', value)
+  }
+
+  get latitude(): number | null {
+    return readRaw<number | null>(this, 'latitude')
+  }
+  set latitude(value: number | null) {
+    writeRaw(this, 'latitude', value)
+  }
+
+  get longitude(): number | null {
+    return readRaw<number | null>(this, 'longitude')
+  }
+  set longitude(value: number | null) {
+    writeRaw(this, 'longitude', value)
+  }
+
+  get weightKg(): number | null {
+    return readRaw<number | null>(this, 'weight_kg')
+  }
+  set weightKg(value: number | null) {
+    writeRaw(this, 'weight_kg', value)
+  }
+
+  get sealNumber(): string | null {
+    return readRaw<string | null>(this, 'seal_number')
+  }
+  set sealNumber(value: string | null) {
+    writeRaw(this, 'seal_number', value)
+  }
+
+  get drawnAt(): Date | null {
+    return readInstant<Date | null>(this, 'drawn_at')
+  }
+  set drawnAt(value: Date | null) {
+    writeInstant(this, 'drawn_at', value)
+  }
+
+  get state(): SampleState {
+    return readRaw<SampleState>(this, 'state')
+  }
+  set state(value: SampleState) {
+    writeRaw(this, 'state', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get trade(): Relation<Trade> {
+    return relation<Trade>(this, 'trades', 'trade_id')
+  }
+
+  get availability(): Relation<Availability> {
+    return relation<Availability>(this, 'availabilities', 'availability_id')
+  }
+
+  get location(): Relation<Location> {
+    return relation<Location>(this, 'locations', 'location_id')
   }
 }
 
@@ -2313,6 +2834,7 @@ export class Dispatch extends Model {
     trades: { type: 'belongs_to', key: 'trade_id' },
     business_partners: { type: 'belongs_to', key: 'transporter_id' },
     locations: { type: 'belongs_to', key: 'from_location_id' },
+    weighments: { type: 'has_many', foreignKey: 'dispatch_id' },
   }
 
   get tradeId(): string {
@@ -2466,6 +2988,437 @@ export class Dispatch extends Model {
 
   get toLocation(): Relation<Location> {
     return relation<Location>(this, 'locations', 'to_location_id')
+  }
+
+  get weighments(): Query<Weighment> {
+    return children<Weighment>(this, 'weighments', 'dispatch_id')
+  }
+}
+
+/** Weighment. */
+export class Weighment extends Model {
+  static override table = 'weighments'
+  static override associations: Associations = {
+    dispatches: { type: 'belongs_to', key: 'dispatch_id' },
+    quality_inspections: { type: 'belongs_to', key: 'inspection_id' },
+  }
+
+  get inspectionId(): string | null {
+    return readRaw<string | null>(this, 'inspection_id')
+  }
+  set inspectionId(value: string | null) {
+    writeRaw(this, 'inspection_id', value)
+  }
+
+  get dispatchId(): string | null {
+    return readRaw<string | null>(this, 'dispatch_id')
+  }
+  set dispatchId(value: string | null) {
+    writeRaw(this, 'dispatch_id', value)
+  }
+
+  get slipNumber(): string {
+    return readRaw<string>(this, 'slip_number')
+  }
+  set slipNumber(value: string) {
+    writeRaw(this, 'slip_number', value)
+  }
+
+  get grossKg(): number {
+    return readRaw<number>(this, 'gross_kg')
+  }
+  set grossKg(value: number) {
+    writeRaw(this, 'gross_kg', value)
+  }
+
+  get tareKg(): number {
+    return readRaw<number>(this, 'tare_kg')
+  }
+  set tareKg(value: number) {
+    writeRaw(this, 'tare_kg', value)
+  }
+
+  get netKg(): number | null {
+    return readRaw<number | null>(this, 'net_kg')
+  }
+
+  get weighedAt(): Date | null {
+    return readInstant<Date | null>(this, 'weighed_at')
+  }
+  set weighedAt(value: Date | null) {
+    writeInstant(this, 'weighed_at', value)
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get inspection(): Relation<QualityInspection> {
+    return relation<QualityInspection>(this, 'quality_inspections', 'inspection_id')
+  }
+
+  get dispatch(): Relation<Dispatch> {
+    return relation<Dispatch>(this, 'dispatches', 'dispatch_id')
+  }
+}
+
+/** Invoice; written by the server only. */
+export class Invoice extends Model {
+  static override table = 'invoices'
+  static override associations: Associations = {
+    branches: { type: 'belongs_to', key: 'branch_id' },
+    trades: { type: 'belongs_to', key: 'trade_id' },
+    business_partners: { type: 'belongs_to', key: 'buyer_id' },
+    invoice_lines: { type: 'has_many', foreignKey: 'invoice_id' },
+  }
+
+  get branchId(): string {
+    return readRaw<string>(this, 'branch_id')
+  }
+
+  get tradeId(): string | null {
+    return readRaw<string | null>(this, 'trade_id')
+  }
+
+  get number(): string | null {
+    return readRaw<string | null>(this, 'number')
+  }
+
+  get buyerId(): string {
+    return readRaw<string>(this, 'buyer_id')
+  }
+
+  get sellerId(): string {
+    return readRaw<string>(this, 'seller_id')
+  }
+
+  /** where the seller is registered */
+  get supplierState(): InvoiceSupplierState {
+    return readRaw<InvoiceSupplierState>(this, 'supplier_state')
+  }
+
+  /** where the goods are delivered (erp_core/gst.py) */
+  get placeOfSupply(): InvoicePlaceOfSupply {
+    return readRaw<InvoicePlaceOfSupply>(this, 'place_of_supply')
+  }
+
+  /** the buyer pays the tax to the state */
+  get reverseCharge(): boolean {
+    return readRaw<boolean>(this, 'reverse_charge')
+  }
+
+  get invoiceDate(): string | null {
+    return readRaw<string | null>(this, 'invoice_date')
+  }
+
+  get dueDate(): string | null {
+    return readRaw<string | null>(this, 'due_date')
+  }
+
+  /** of its lines, without tax */
+  get amount(): number {
+    return readRaw<number>(this, 'amount')
+  }
+
+  get cgstAmount(): number {
+    return readRaw<number>(this, 'cgst_amount')
+  }
+
+  get sgstAmount(): number {
+    return readRaw<number>(this, 'sgst_amount')
+  }
+
+  get utgstAmount(): number {
+    return readRaw<number>(this, 'utgst_amount')
+  }
+
+  get igstAmount(): number {
+    return readRaw<number>(this, 'igst_amount')
+  }
+
+  /** what the buyer is to pay */
+  get totalAmount(): number {
+    return readRaw<number>(this, 'total_amount')
+  }
+
+  /** what payments were allocated to it */
+  get paidAmount(): number {
+    return readRaw<number>(this, 'paid_amount')
+  }
+
+  get outstandingAmount(): number {
+    return readRaw<number>(this, 'outstanding_amount')
+  }
+
+  get state(): InvoiceState {
+    return readRaw<InvoiceState>(this, 'state')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get branch(): Relation<Branch> {
+    return relation<Branch>(this, 'branches', 'branch_id')
+  }
+
+  get trade(): Relation<Trade> {
+    return relation<Trade>(this, 'trades', 'trade_id')
+  }
+
+  get buyer(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'buyer_id')
+  }
+
+  get seller(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'seller_id')
+  }
+
+  get invoiceLines(): Query<InvoiceLine> {
+    return children<InvoiceLine>(this, 'invoice_lines', 'invoice_id')
+  }
+}
+
+/** Invoice line; written by the server only. */
+export class InvoiceLine extends Model {
+  static override table = 'invoice_lines'
+  static override associations: Associations = {
+    invoices: { type: 'belongs_to', key: 'invoice_id' },
+    units: { type: 'belongs_to', key: 'unit_id' },
+  }
+
+  get invoiceId(): string {
+    return readRaw<string>(this, 'invoice_id')
+  }
+
+  get position(): number {
+    return readRaw<number>(this, 'position')
+  }
+
+  get description(): string {
+    return readRaw<string>(this, 'description')
+  }
+
+  get hsn(): string | null {
+    return readRaw<string | null>(this, 'hsn')
+  }
+
+  get quantity(): number {
+    return readRaw<number>(this, 'quantity')
+  }
+
+  get unitId(): string | null {
+    return readRaw<string | null>(this, 'unit_id')
+  }
+
+  /** rupees for one of the unit */
+  get rateAmount(): number {
+    return readRaw<number>(this, 'rate_amount')
+  }
+
+  get taxPct(): number {
+    return readRaw<number>(this, 'tax_pct')
+  }
+
+  /** quantity at the rate, without tax */
+  get amount(): number | null {
+    return readRaw<number | null>(this, 'amount')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get invoice(): Relation<Invoice> {
+    return relation<Invoice>(this, 'invoices', 'invoice_id')
+  }
+
+  get unit(): Relation<Unit> {
+    return relation<Unit>(this, 'units', 'unit_id')
+  }
+}
+
+/** Payment; written by the server only. */
+export class Payment extends Model {
+  static override table = 'payments'
+  static override associations: Associations = {
+    branches: { type: 'belongs_to', key: 'branch_id' },
+    business_partners: { type: 'belongs_to', key: 'payer_id' },
+  }
+
+  get branchId(): string {
+    return readRaw<string>(this, 'branch_id')
+  }
+
+  get number(): string | null {
+    return readRaw<string | null>(this, 'number')
+  }
+
+  get payerId(): string {
+    return readRaw<string>(this, 'payer_id')
+  }
+
+  get payeeId(): string {
+    return readRaw<string>(this, 'payee_id')
+  }
+
+  get amount(): number {
+    return readRaw<number>(this, 'amount')
+  }
+
+  get mode(): PaymentMode {
+    return readRaw<PaymentMode>(this, 'mode')
+  }
+
+  get reference(): string | null {
+    return readRaw<string | null>(this, 'reference')
+  }
+
+  get paidOn(): string {
+    return readRaw<string>(this, 'paid_on')
+  }
+
+  /** what settles invoices */
+  get allocatedAmount(): number {
+    return readRaw<number>(this, 'allocated_amount')
+  }
+
+  /** what is on account */
+  get unallocatedAmount(): number {
+    return readRaw<number>(this, 'unallocated_amount')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get branch(): Relation<Branch> {
+    return relation<Branch>(this, 'branches', 'branch_id')
+  }
+
+  get payer(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'payer_id')
+  }
+
+  get payee(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'payee_id')
+  }
+}
+
+/** Payment allocation; written by the server only. */
+export class PaymentAllocation extends Model {
+  static override table = 'payment_allocations'
+  static override associations: Associations = {
+    payments: { type: 'belongs_to', key: 'payment_id' },
+    invoices: { type: 'belongs_to', key: 'invoice_id' },
+  }
+
+  get paymentId(): string {
+    return readRaw<string>(this, 'payment_id')
+  }
+
+  get invoiceId(): string {
+    return readRaw<string>(this, 'invoice_id')
+  }
+
+  get amount(): number {
+    return readRaw<number>(this, 'amount')
+  }
+
+  get remarks(): string | null {
+    return readRaw<string | null>(this, 'remarks')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get payment(): Relation<Payment> {
+    return relation<Payment>(this, 'payments', 'payment_id')
+  }
+
+  get invoice(): Relation<Invoice> {
+    return relation<Invoice>(this, 'invoices', 'invoice_id')
   }
 }
 
@@ -2937,9 +3890,19 @@ export const modelClasses = [
   PartnerBankAccount,
   Availability,
   Requirement,
+  Match,
+  Negotiation,
+  Offer,
   Trade,
+  Amendment,
+  Sample,
   QualityInspection,
   Dispatch,
+  Weighment,
+  Invoice,
+  InvoiceLine,
+  Payment,
+  PaymentAllocation,
   Visit,
   Task,
   Setting,

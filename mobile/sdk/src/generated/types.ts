@@ -23,9 +23,19 @@ export const TABLES = [
   'partner_bank_accounts',
   'availabilities',
   'requirements',
+  'matches',
+  'negotiations',
+  'offers',
   'trades',
+  'amendments',
+  'samples',
   'quality_inspections',
   'dispatches',
+  'weighments',
+  'invoices',
+  'invoice_lines',
+  'payments',
+  'payment_allocations',
   'visits',
   'tasks',
   'settings',
@@ -653,6 +663,91 @@ export interface RequirementRaw {
   updated_by: string | null
 }
 
+/** Match: a row of `matches` as WatermelonDB keeps it. */
+export interface MatchRaw {
+  id: string
+  availability_id: string
+  requirement_id: string
+  score: number
+  /** points by part: {"price": 30, "quality": 25, "distance": 10} */
+  parts: string | null
+  /** somebody looked at it and it is nothing */
+  is_dismissed: boolean
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const NegotiationState = ['open', 'accepted', 'rejected', 'withdrawn', 'expired'] as const
+export type NegotiationState = (typeof NegotiationState)[number]
+
+/** Negotiation: a row of `negotiations` as WatermelonDB keeps it. */
+export interface NegotiationRaw {
+  id: string
+  branch_id: string
+  number: string | null
+  availability_id: string | null
+  requirement_id: string | null
+  buyer_id: string
+  seller_id: string
+  commodity_id: string
+  valid_until: string | null
+  /** how many offers were made */
+  rounds: number
+  /** the offer agreed on; 0: none yet */
+  accepted_round: number
+  /** of the accepted offer, else of the newest one */
+  price_per_candy: number | null
+  /** the same of the bales */
+  bales: number
+  state: NegotiationState
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const OfferOfferedBy = ['buyer', 'seller'] as const
+export type OfferOfferedBy = (typeof OfferOfferedBy)[number]
+
+export const OfferAnsweredBy = ['buyer', 'seller'] as const
+export type OfferAnsweredBy = (typeof OfferAnsweredBy)[number]
+
+export const OfferState = ['open', 'accepted', 'rejected', 'withdrawn', 'expired'] as const
+export type OfferState = (typeof OfferState)[number]
+
+/** Offer: a row of `offers` as WatermelonDB keeps it. */
+export interface OfferRaw {
+  id: string
+  negotiation_id: string
+  round: number | null
+  offered_by: OfferOfferedBy
+  answered_by: OfferAnsweredBy | null
+  price_per_candy: number
+  bales: number
+  delivery_terms: string | null
+  payment_terms: string | null
+  valid_until: string | null
+  state: OfferState
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
 export const TradeState = ['draft', 'confirmed', 'in_delivery', 'completed', 'disputed', 'cancelled'] as const
 export type TradeState = (typeof TradeState)[number]
 
@@ -688,6 +783,56 @@ export interface TradeRaw {
   bales_dispatched: number
   state: TradeState
   remarks: string | null
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const AmendmentState = ['draft', 'approved', 'rejected'] as const
+export type AmendmentState = (typeof AmendmentState)[number]
+
+/** Amendment: a row of `amendments` as WatermelonDB keeps it. */
+export interface AmendmentRaw {
+  id: string
+  trade_id: string
+  number: string | null
+  /** the terms as they are to be: {"price_per_candy": 61500, "deliver_until": "2026-12-31"} */
+  proposed: string
+  reason: string
+  state: AmendmentState
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const SampleState = ['draft', 'submitted', 'accepted', 'disputed'] as const
+export type SampleState = (typeof SampleState)[number]
+
+/** Sample: a row of `samples` as WatermelonDB keeps it. */
+export interface SampleRaw {
+  id: string
+  trade_id: string | null
+  availability_id: string | null
+  lot_number: string | null
+  bale_numbers: string
+  inspector_id: string | null
+  location_id: string | null
+  latitude: number | null
+  longitude: number | null
+  weight_kg: number | null
+  seal_number: string | null
+  drawn_at: number | null
+  state: SampleState
   /** when the server first stored the row */
   created_at: number
   /** when the server last stored the row */
@@ -766,6 +911,142 @@ export interface DispatchRaw {
   latitude: number | null
   longitude: number | null
   state: DispatchState
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+/** Weighment: a row of `weighments` as WatermelonDB keeps it. */
+export interface WeighmentRaw {
+  id: string
+  inspection_id: string | null
+  dispatch_id: string | null
+  slip_number: string
+  gross_kg: number
+  tare_kg: number
+  net_kg: number | null
+  weighed_at: number | null
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const InvoiceSupplierState = ['Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'] as const
+export type InvoiceSupplierState = (typeof InvoiceSupplierState)[number]
+
+export const InvoicePlaceOfSupply = ['Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'] as const
+export type InvoicePlaceOfSupply = (typeof InvoicePlaceOfSupply)[number]
+
+export const InvoiceState = ['draft', 'issued', 'cancelled'] as const
+export type InvoiceState = (typeof InvoiceState)[number]
+
+/** Invoice: a row of `invoices` as WatermelonDB keeps it. */
+export interface InvoiceRaw {
+  id: string
+  branch_id: string
+  trade_id: string | null
+  number: string | null
+  buyer_id: string
+  seller_id: string
+  /** where the seller is registered */
+  supplier_state: InvoiceSupplierState
+  /** where the goods are delivered (erp_core/gst.py) */
+  place_of_supply: InvoicePlaceOfSupply
+  /** the buyer pays the tax to the state */
+  reverse_charge: boolean
+  invoice_date: string | null
+  due_date: string | null
+  /** of its lines, without tax */
+  amount: number
+  cgst_amount: number
+  sgst_amount: number
+  utgst_amount: number
+  igst_amount: number
+  /** what the buyer is to pay */
+  total_amount: number
+  /** what payments were allocated to it */
+  paid_amount: number
+  outstanding_amount: number
+  state: InvoiceState
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+/** Invoice line: a row of `invoice_lines` as WatermelonDB keeps it. */
+export interface InvoiceLineRaw {
+  id: string
+  invoice_id: string
+  position: number
+  description: string
+  hsn: string | null
+  quantity: number
+  unit_id: string | null
+  /** rupees for one of the unit */
+  rate_amount: number
+  tax_pct: number
+  /** quantity at the rate, without tax */
+  amount: number | null
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+export const PaymentMode = ['neft', 'rtgs', 'imps', 'upi', 'cheque', 'cash', 'set_off'] as const
+export type PaymentMode = (typeof PaymentMode)[number]
+
+/** Payment: a row of `payments` as WatermelonDB keeps it. */
+export interface PaymentRaw {
+  id: string
+  branch_id: string
+  number: string | null
+  payer_id: string
+  payee_id: string
+  amount: number
+  mode: PaymentMode
+  reference: string | null
+  paid_on: string
+  /** what settles invoices */
+  allocated_amount: number
+  /** what is on account */
+  unallocated_amount: number
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
+/** Payment allocation: a row of `payment_allocations` as WatermelonDB keeps it. */
+export interface PaymentAllocationRaw {
+  id: string
+  payment_id: string
+  invoice_id: string
+  amount: number
+  remarks: string | null
   /** when the server first stored the row */
   created_at: number
   /** when the server last stored the row */
@@ -951,9 +1232,19 @@ export interface RawByTable {
   partner_bank_accounts: PartnerBankAccountRaw
   availabilities: AvailabilityRaw
   requirements: RequirementRaw
+  matches: MatchRaw
+  negotiations: NegotiationRaw
+  offers: OfferRaw
   trades: TradeRaw
+  amendments: AmendmentRaw
+  samples: SampleRaw
   quality_inspections: QualityInspectionRaw
   dispatches: DispatchRaw
+  weighments: WeighmentRaw
+  invoices: InvoiceRaw
+  invoice_lines: InvoiceLineRaw
+  payments: PaymentRaw
+  payment_allocations: PaymentAllocationRaw
   visits: VisitRaw
   tasks: TaskRaw
   settings: SettingRaw
@@ -986,9 +1277,19 @@ export const DEFAULTS = {
   partner_bank_accounts: { kind: 'current', is_primary: false, is_verified: false },
   availabilities: { bales_reserved: 0, bales_sold: 0, price_kind: 'negotiable', visibility: 'organisation', state: 'draft' },
   requirements: { urgency: 'normal', bales_fulfilled: 0, state: 'draft' },
+  matches: { is_dismissed: false },
+  negotiations: { state: 'open' },
+  offers: { state: 'open' },
   trades: { bale_weight_kg: 170, brokerage_pct: 0, tax_pct: 0, state: 'draft' },
+  amendments: { state: 'draft' },
+  samples: { bale_numbers: '[]', state: 'draft' },
   quality_inspections: { bale_numbers: '[]', method: 'hand', state: 'draft' },
   dispatches: { bales: 0, state: 'planned' },
+  weighments: {},
+  invoices: { reverse_charge: false, state: 'draft' },
+  invoice_lines: { tax_pct: 0 },
+  payments: { mode: 'rtgs' },
+  payment_allocations: {},
   visits: { state: 'planned' },
   tasks: { urgency: 'normal', state: 'open' },
   settings: {},
@@ -1026,6 +1327,24 @@ export const requirementMoves = {
   'cancelled': [],
 } as const
 
+/** Negotiation: state -> the states that may follow it; the first one is where a row begins. */
+export const negotiationMoves = {
+  'open': ['accepted', 'rejected', 'withdrawn', 'expired'],
+  'accepted': [],
+  'rejected': [],
+  'withdrawn': [],
+  'expired': ['open'],
+} as const
+
+/** Offer: state -> the states that may follow it; the first one is where a row begins. */
+export const offerMoves = {
+  'open': ['accepted', 'rejected', 'withdrawn', 'expired'],
+  'accepted': [],
+  'rejected': [],
+  'withdrawn': [],
+  'expired': [],
+} as const
+
 /** Trade: state -> the states that may follow it; the first one is where a row begins. */
 export const tradeMoves = {
   'draft': ['confirmed', 'cancelled'],
@@ -1034,6 +1353,21 @@ export const tradeMoves = {
   'completed': ['disputed'],
   'disputed': ['in_delivery', 'completed', 'cancelled'],
   'cancelled': [],
+} as const
+
+/** Amendment: state -> the states that may follow it; the first one is where a row begins. */
+export const amendmentMoves = {
+  'draft': ['approved', 'rejected'],
+  'approved': [],
+  'rejected': [],
+} as const
+
+/** Sample: state -> the states that may follow it; the first one is where a row begins. */
+export const sampleMoves = {
+  'draft': ['submitted'],
+  'submitted': ['accepted', 'disputed'],
+  'accepted': [],
+  'disputed': ['accepted'],
 } as const
 
 /** Quality inspection: state -> the states that may follow it; the first one is where a row begins. */
@@ -1052,6 +1386,13 @@ export const dispatchMoves = {
   'delivered': [],
   'short': [],
   'rejected': [],
+} as const
+
+/** Invoice: state -> the states that may follow it; the first one is where a row begins. */
+export const invoiceMoves = {
+  'draft': ['issued', 'cancelled'],
+  'issued': [],
+  'cancelled': [],
 } as const
 
 /** Visit: state -> the states that may follow it; the first one is where a row begins. */
