@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import lives, merges, pulls, pushes, scopes
+from tests.bench import lives, matching, merges, pulls, pushes, scopes
 from tests.bench.measure import Figure, table, write
 from tests.bench.world import QUICK, Sizes, World, world
 
@@ -29,6 +29,7 @@ JOBS: dict[str, Callable[[World], AsyncIterator[Figure]]] = {
     "large-push": pushes.large_pushes,
     "small-pushes": pushes.small_pushes,
     "merges": merges.merges,
+    "matching": matching.matching,
     "live-idle": lives.idle,
     "live-hints": lives.hints,
 }

@@ -12,7 +12,7 @@ from tests.bench.__main__ import JOBS
 from tests.bench.measure import Figure, alternate
 
 ROOT = Path(__file__).parents[2]
-FIGURES = 22
+FIGURES = 24
 
 
 async def test_every_job_reports_a_figure(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ async def test_every_job_reports_a_figure(tmp_path: Path) -> None:
     figures = _written(tmp_path)
     assert len(figures) == FIGURES
     assert len({figure["job"] for figure in figures}) == FIGURES
-    assert len(JOBS) == 11
+    assert len(JOBS) == 12
     for figure in figures:
         assert all(number > 0 for number in figure["floor"])
         assert all(number >= 0 for number in figure["subject"])
