@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from erp_core.catalogue import SCHEMA_VERSION
 from sync_server.store.actor import Actor
 from sync_server.web import keys
 from tests.harness.servers import Server
@@ -38,9 +39,13 @@ class StockClient:
         self.headers = {"Authorization": f"Bearer {server.app[keys.TOKENS].issue(actor)}"}
 
     async def pull(
-        self, last_pulled_at: int | None, *, schema_version: int = 1, migration: Mapping[str, Any] | None = None
+        self,
+        last_pulled_at: int | None,
+        *,
+        schema_version: int = SCHEMA_VERSION,
+        migration: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Pull as the snippet does; fails unless the answer is 200."""
+        """Pull as the snippet does, as an app of the newest schema; fails unless the answer is 200."""
         query = {
             "last_pulled_at": json.dumps(last_pulled_at),
             "schema_version": str(schema_version),
