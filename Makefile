@@ -89,10 +89,6 @@ bench: $(VENV)/dev.stamp ## measure against the budgets; a table, and JSON in be
 fuzz-api: $(VENV)/dev.stamp ## ask a real server everything that the OpenAPI document admits, and what it does not; an hour
 	@FUZZ_API=long $(PY) -m pytest -n 2 tests/acceptance/test_schemathesis.py
 
-.PHONY: fuzz-api
-fuzz-api: $(VENV)/dev.stamp ## ask a real server everything that the OpenAPI document admits, and what it does not; an hour
-	@FUZZ_API=long $(PY) -m pytest -n 2 tests/acceptance/test_schemathesis.py
-
 .PHONY: mutate
 mutate: $(VENV)/dev.stamp ## change the merge engine in each place, and name the changes that no test notices
 	@$(PY) -m tests.mutation
