@@ -17,6 +17,7 @@ from typing import Any, Final
 from erp_core.catalogue import ENTITIES
 from sync_server.wire.openapi import (
     bulk,
+    commands,
     console,
     devices,
     entities,
@@ -37,7 +38,7 @@ from sync_server.wire.openapi.shapes import Schema, camel, text, whole
 VERSION: Final = "1.0.0"
 """Of the protocol: its first number moves if something that clients rely on is taken away."""
 
-GROUPS: Final = (logins, people, devices, syncing, inspecting, bulk, histories, console, service, table_files)
+GROUPS: Final = (logins, people, devices, syncing, inspecting, bulk, commands, histories, console, service, table_files)
 
 INTRODUCTION: Final = """\
 The REST side and the sync endpoints of Cotton Sync. docs/PROTOCOL.md says in words what a schema cannot.
@@ -51,6 +52,7 @@ TAGS: Final = (
     {"name": people.TAG, "description": "Sessions, one's own and others'; who one is."},
     {"name": devices.TAG, "description": "Installations: their names, their end, and what they left."},
     {"name": syncing.TAG, "description": "WatermelonDB's protocol, the exchange, and what is asked about them."},
+    {"name": commands.TAG, "description": "The steps of the trade, by their names; each stands with its entity."},
     {"name": console.TAG, "description": "The page for the office, and what it draws from."},
     {"name": histories.TAG, "description": "What happened in the organisation."},
     {"name": service.TAG, "description": "Its health, its live connections, and this document."},
