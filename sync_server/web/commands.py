@@ -1,0 +1,56 @@
+"""Commands over HTTP: a step of the trade by its name.
+
+Owns: the way from a request to the engine and back.
+Must not know: any one command.
+Invariant: handlers only translate (tests/architecture/test_sizes.py).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from aiohttp import web
+
+from conflict.mutation import Mutation, Operation
+from erp_core.commands import Command
+from sync_server.engine.commanding import command
+from sync_server.store.idempotency import Answered
+from sync_server.web import keys
+from sync_server.web.answers import send_json
+from sync_server.web.bodies import JSON_TYPES, read_body
+from sync_server.web.idempotency import once_of, send_kept
+from sync_server.web.records import engine_of, rendered, told_apart
+from sync_server.wire import commanding, listing
+from sync_server.wire.records import read_if_match
+from sync_server.wire.strict_json import loads
+
+TYPES: Final = JSON_TYPES | {"application/octet-stream"}
+"""The last is what clients say of a body that is not there."""
+
+
+async def get_commands(request: web.Request) -> web.StreamResponse:
+    """GET /api/v1/commands: every command, what it takes, in which states it can be done, and who may."""
+    return await send_json(request, commanding.CATALOGUE)
+
+
+class Commanded:
+    """The handler of one command."""
+
+    def __init__(self, asked: Command) -> None:
+        self.asked = asked
+        self.path = f"/api/v1/{asked.entity.table}/{{id}}/{asked.name}"
+
+    async def do(self, request: web.Request) -> web.StreamResponse:
+        """POST /api/v1/{table}/{id}/{command} with its parameters; `If-Match`: only if nobody changed the same fields since."""
+        id, body = request.match_info["id"], await read_body(request, request.app[keys.SETTINGS], TYPES)
+        given, base = commanding.read_given(self.asked, loads(body) if body else None), request.headers.get("If-Match")
+        named = Mutation(self.asked.entity.table, id, Operation.UPDATED, {})
+        render = partial(rendered, "", named, listing.preferences(request.headers))
+        once = once_of(request, body, render)
+        with told_apart():
+            try:
+                done = await command(*engine_of(request), id, self.asked, given, read_if_match(base), once=once)
+            except Answered as before:
+                return await send_kept(request, before.kept)
+        return await send_kept(request, render(done))
