@@ -59,7 +59,11 @@ class Login:
 
     def get(self, _case: Case[Any], _context: Any) -> str:
         """Log in; give the access token."""
-        asked: Any = {"username": os.environ["FUZZ_USER"], "password": os.environ["FUZZ_PASSWORD"], "device": self.device}
+        asked: Any = {
+            "username": os.environ["FUZZ_USER"],
+            "password": os.environ["FUZZ_PASSWORD"],
+            "device": self.device,
+        }
         answer = requests.post(f"{os.environ['FUZZ_URL']}/api/v1/auth/login", json=asked, timeout=30)
         assert answer.status_code == 200, answer.text
         grant = answer.json()
@@ -98,7 +102,9 @@ def every_refusal_has_a_code_that_is_documented(_context: CheckContext, response
 
 
 @schemathesis.check
-def only_what_a_schema_cannot_say_refuses_valid_data(_context: CheckContext, response: Response, case: Case[Any]) -> None:
+def only_what_a_schema_cannot_say_refuses_valid_data(
+    _context: CheckContext, response: Response, case: Case[Any]
+) -> None:
     """Let nothing that is valid be refused as malformed."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
