@@ -17,6 +17,7 @@ from alembic import op
 from migrations.capture import remove_capture
 from migrations.scoped_capture import Captured, install_capture, install_follower, remove_follower
 from migrations.script import run_script
+from migrations.searching import install_search
 from migrations.walls import tear_down, wall
 
 revision = "0014"
@@ -475,11 +476,17 @@ def _install(one: Captured, followers: Sequence[tuple[str, str]]) -> None:
     )
 
 
+WITH_NAMES = ("amendments", "invoices", "negotiations", "payments", "samples")
+"""Papers that are searched by their numbers; an index goes with its table."""
+
+
 def upgrade() -> None:
     run_script(TABLES)
     for one in PAPERS:
         _install(one, one.followers)
         wall(one.table, "SELECT, INSERT, UPDATE, DELETE")
+    for table in WITH_NAMES:
+        install_search(table)
     for one in LEADERS:
         _install(one, one.followers)
 
