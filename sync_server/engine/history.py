@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-import orjson
-
 from conflict.mutation import Mutation, Operation
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Entity
@@ -27,6 +25,7 @@ from sync_server.store import histories
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
 from sync_server.store.histories import Course, Happened, LogAsked
+from sync_server.store.payloads import put_together, take_apart
 from sync_server.store.unit_of_work import SERVER
 
 AUDIT: Final = "audit.read"
@@ -99,7 +98,7 @@ async def restoring(
         then = await _as_it_was(connection, actor.org_id, entitled, key, position, histories.FOR_EVER)
     if now is None or then is None:
         return None
-    old, new = orjson.loads(then.payload), orjson.loads(now.payload)
+    old, new = take_apart(then.payload), take_apart(now.payload)
     shown = [f.name for f in entity.fields if not f.derived and f.name not in then.hidden | now.hidden]
     values = {name: old.get(name) for name in shown if old.get(name) != new.get(name)}
     return Mutation(*key, Operation.UPDATED, values), now.position
@@ -144,9 +143,9 @@ async def _as_it_was(
     mask = _mask(entitled, entity, course, event.position)
     if not mask or not _mask(entitled, entity, course, course.position):
         return None
-    document = orjson.loads(event.after)
+    document = take_apart(event.after)
     present = {name: document.get(name) for name in ("id", *entity.by_name)}
-    return Seen(event.id, event.position, orjson.dumps(present).decode(), hidden_fields(entity, mask))
+    return Seen(event.id, event.position, put_together(present), hidden_fields(entity, mask))
 
 
 def _mask(entitled: Entitlements, entity: Entity, course: Course, position: int) -> int:
@@ -177,7 +176,7 @@ def _changes(entity: Entity, one: Happened, hidden: frozenset[str], hidden_befor
     """Compare the record before and after; `hidden_before` None: nothing of it was to be seen before."""
     if one.after is None:
         return {}
-    new, old = orjson.loads(one.after), orjson.loads(one.before or "{}")
+    new, old = take_apart(one.after), take_apart(one.before or "{}")
     names = [n for n in entity.by_name if n not in _STAMPS | hidden and new.get(n) != old.get(n)]
     if hidden_before is None:
         return {name: {"to": new.get(name)} for name in names}

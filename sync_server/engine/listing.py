@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import orjson
-
 from erp_core.catalogue import BY_NAME, BY_TABLE
 from erp_core.language import Entity
 from erp_core.values import Reference
@@ -24,6 +22,7 @@ from sync_server.store import lists, pages
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
 from sync_server.store.pages import Condition, Order, Place
+from sync_server.store.payloads import take_apart
 from sync_server.store.searching import searched
 
 
@@ -114,7 +113,7 @@ async def include(
         assert isinstance(kind, Reference)
         _scopes_of_field(reachable(view_of(entity, entitled.holds)), name)
         table = BY_NAME[kind.entity].table
-        ids = (orjson.loads(one.payload).get(name) for one in records if name not in one.hidden)
+        ids = (take_apart(one.payload).get(name) for one in records if name not in one.hidden)
         named |= {(table, id) for id in ids if id}
     found = await lists.read_several(connection, org_id, named)
     masked = {
