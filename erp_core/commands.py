@@ -104,6 +104,11 @@ def _fill(row: Row, given: Mapping[str, Value]) -> Mapping[str, Value]:
     return {"bales_fulfilled": filled, "state": "fulfilled" if filled >= row["bales_min"] else "part_filled"}
 
 
+def _answer(row: Row, _: Mapping[str, Value]) -> Mapping[str, Value]:
+    """An offer is answered by the other side."""
+    return {"answered_by": "seller" if row["offered_by"] == "buyer" else "buyer"}
+
+
 # --- The table --------------------------------------------------------------------------------------------------------
 
 
@@ -114,6 +119,7 @@ def _of(entity: str, *commands: tuple[str, str, str], machine: str = "state") ->
 
 
 _LOT, _NEED, _LORRY = BY_NAME["availability"], BY_NAME["requirement"], BY_NAME["dispatch"]
+_OFFER, _INVOICE = BY_NAME["offer"], BY_NAME["invoice"]
 
 COMMANDS: Final[tuple[Command, ...]] = (
     *_of(
@@ -139,12 +145,29 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(_NEED, "fill", "Meet with bales", "fulfilled", parameters=(_BALES,), effect=_fill),
     *_of("requirement", ("cancel", "Withdraw the need", "cancelled")),
     *_of(
+        "negotiation",
+        ("reject", "Break off", "rejected"),
+        ("withdraw", "Withdraw from", "withdrawn"),
+        ("expire", "Mark as expired", "expired"),
+        ("reopen", "Take up again", "open"),
+    ),
+    Command(_OFFER, "accept", "Accept", "accepted", effect=_answer),
+    Command(_OFFER, "reject", "Reject", "rejected", effect=_answer),
+    *_of("offer", ("withdraw", "Withdraw", "withdrawn"), ("expire", "Mark as expired", "expired")),
+    *_of(
         "trade",
         ("confirm", "Confirm", "confirmed"),
         ("begin_delivery", "Begin delivery", "in_delivery"),
         ("complete", "Complete", "completed"),
         ("dispute", "Dispute", "disputed"),
         ("cancel", "Call off", "cancelled"),
+    ),
+    *_of("amendment", ("approve", "Approve", "approved"), ("reject", "Reject", "rejected")),
+    *_of(
+        "sample",
+        ("submit", "Hand over", "submitted"),
+        ("accept", "Accept", "accepted"),
+        ("dispute", "Dispute", "disputed"),
     ),
     *_of(
         "quality_inspection",
@@ -163,6 +186,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(_LORRY, "deliver", "Deliver", "delivered", takes=("arrived_at", "gross_kg", "tare_kg")),
     Command(_LORRY, "short_close", "Close short", "short", takes=("arrived_at", "bales", "gross_kg", "tare_kg")),
     Command(_LORRY, "reject", "Turn away", "rejected", takes=("arrived_at",)),
+    Command(_INVOICE, "issue", "Issue", "issued", takes=("number", "invoice_date", "due_date")),
+    *_of("invoice", ("cancel", "Discard the draft", "cancelled")),
     *_of("visit", ("finish", "Finish", "done"), ("cancel", "Call off", "cancelled")),
     *_of("task", ("finish", "Finish", "done"), ("cancel", "Call off", "cancelled")),
 )
