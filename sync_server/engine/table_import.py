@@ -54,13 +54,13 @@ class Landed:
 
 
 async def bring_in(
-    database: Database, standings: Standings, actor: Actor, mutations: Sequence[Mutation], digest: bytes, *, dry: bool
+    database: Database, standings: Standings, actor: Actor, mutations: Sequence[Mutation], *, dry: bool
 ) -> Sequence[Landed]:
     """Apply the rows of one unit, at most `ROWS_AT_ONCE` of one table, no id twice; say what became of each, in their order.
 
-    A row that creates leaves a record that is there alone; one that updates makes it, if it never was. `digest` names the
-    import in the log. `dry`: undo it. Raises `gate.NotEntitled`, `unit_of_work.Busy`, and of devices.py `SessionEnded` and
-    `DeviceWiping`; then nothing was applied. Cost: as `apply`, and three statements.
+    A row that creates leaves a record that is there alone; one that updates makes it, if it never was. `dry`: undo it.
+    Raises `gate.NotEntitled`, `unit_of_work.Busy`, and of devices.py `SessionEnded` and `DeviceWiping`; then nothing was
+    applied. Cost: as `apply`, and three statements.
     """
 
     async def work(connection: Connection, careful: bool = False) -> Sequence[Landed]:
@@ -69,7 +69,7 @@ async def bring_in(
         for table in {mutation.table for mutation in mutations}:
             require(entitled, *BY_TABLE[table].access.create)
         await check_session(connection, actor)
-        unit = _Unit(connection, standings, actor, entitled, clock, digest)
+        unit = _Unit(connection, standings, actor, entitled, clock)
         if not dry:
             return await unit.land(mutations, careful=careful)
         async with trial(connection):
@@ -93,7 +93,6 @@ class _Unit:
     actor: Actor
     entitled: Entitlements
     clock: Clock
-    digest: bytes
 
     async def land(self, mutations: Sequence[Mutation], *, careful: bool) -> Sequence[Landed]:
         forbidden = await self._forbidden(mutations)
@@ -114,9 +113,7 @@ class _Unit:
         ]
 
     def _submission(self, mutation: Mutation) -> Submission:
-        return Submission(
-            self.actor, NEWER_THAN_ALL, self.digest, [mutation], entitled=self.entitled, channel=Channel.OFFICE
-        )
+        return Submission(self.actor, NEWER_THAN_ALL, b"", [mutation], entitled=self.entitled, channel=Channel.OFFICE)
 
     async def _forbidden(self, mutations: Sequence[Mutation]) -> dict[int, Violation]:
         """Find the rows about persons whom the author may not make or change so: it is asked before they are applied."""

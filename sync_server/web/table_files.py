@@ -9,7 +9,6 @@ was lost goes on where it was, if the same file is sent under the same name (tes
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import tempfile
 from collections import Counter
@@ -156,9 +155,8 @@ class _Import:
 
     async def _land(self, unit: Sequence[shapes.Asked]) -> Sequence[Landed]:
         app, actor = self.request.app, self.request[keys.ACTOR]
-        mutations, name = [one.mutation for one in unit], f"import\0{self.table}\0{self.query.name}"
-        digest = hashlib.sha256(name.encode()).digest()
-        return await bring_in(app[keys.DATABASE], app[keys.STANDINGS], actor, mutations, digest, dry=self.query.dry)
+        mutations = [one.mutation for one in unit]
+        return await bring_in(app[keys.DATABASE], app[keys.STANDINGS], actor, mutations, dry=self.query.dry)
 
     def _refused(self, asked: shapes.Asked, landed: Landed) -> bytes:
         """Count what became of a row; give its line, if there is something to tell."""

@@ -126,6 +126,8 @@ async def test_record_of_every_entity_is_brought_in(clerk: Clerk, house: House, 
     assert done.refused == {}, done.lines
     assert (done.summary["rows"], done.summary["made"]) == (1, 1)
     assert body.items() <= (await clerk.ask("GET", f"/{table}/brought")).json.items()
+    (made,) = (await clerk.ask("GET", f"/{table}/brought/history")).json["events"]
+    assert (made["by"], made["channel"]) == ("agent1", "office")
 
 
 async def test_each_row_is_judged_by_itself_and_told_where_it_is_wrong(clerk: Clerk, house: House) -> None:
