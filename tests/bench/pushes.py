@@ -28,8 +28,10 @@ ENTITY = BY_TABLE["business_partners"]
 SMALL_PUSH = 10
 NAMES = itertools.count()
 
-FLOOR_TABLES = """
-DROP TABLE IF EXISTS floor_partners, floor_log;
+NO_FLOOR_TABLES = "DROP TABLE IF EXISTS floor_partners, floor_log"
+
+FLOOR_TABLES = f"""
+{NO_FLOOR_TABLES};
 CREATE TABLE floor_partners (LIKE business_partners INCLUDING ALL);
 CREATE TABLE floor_log (LIKE event INCLUDING ALL);
 DO $$ DECLARE key record; BEGIN
@@ -193,6 +195,8 @@ async def large_pushes(world: World) -> AsyncIterator[Figure]:
     floors, subjects = await alternate(world.sizes.rounds, lambda: bulk(standing), merged)
     yield _figure(f"push of {number} updates, all merged", floors, subjects, spent)
     client.close()
+    # A server that starts beside them would take the schema for altered.
+    await world.connection.execute(NO_FLOOR_TABLES)
 
 
 def _new_phone() -> dict[str, str]:

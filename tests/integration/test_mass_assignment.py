@@ -151,7 +151,8 @@ async def _restore(house: House, entity: Entity, id: str, kept: str) -> None:
 async def test_what_the_server_owns_is_its_own_from_the_first(server: Server, house: House, table: str) -> None:
     entity = BY_TABLE[table]
     clerk = await at_desk(server, house, "everything")
-    own = {field.name: another(field, None, {}) for field in entity.all_fields if field.derived}
+    # Not 1 either: it is what the server works out for the first of a kind, such as the round of an offer.
+    own = {f.name: another(f, 1 if isinstance(f.type, Integer) else None, {}) for f in entity.all_fields if f.derived}
 
     made = await clerk.ask("POST", f"/{table}", {**EXAMPLES[table][0], **own})
 
