@@ -15,6 +15,7 @@ from erp_core.access import CODES, GUEST, MEMBER, ROLES, admits
 from erp_core.catalogue import BY_NAME, BY_TABLE, ENTITIES
 from erp_core.language import Entity, Field, Phone
 from erp_core.scopes import By
+from erp_core.values import Integer
 from sync_server.engine import access
 from sync_server.store.database import Database
 from sync_server.wire.problems import Problem
