@@ -29,6 +29,9 @@ from tests.harness import clusters
 from tests.harness.demo import demo_template
 from tests.harness.servers import Server, ServerProcess, serve_here
 
+collect_ignore = ["acceptance/clients/program.py", "harness/api_fuzzing.py"]
+"""Programs that other programs run; to look for doctests in them would run them."""
+
 MakeServerProcess = Callable[..., Awaitable[ServerProcess]]
 
 hypothesis.settings.register_profile("ci", derandomize=False, print_blob=True, deadline=None)

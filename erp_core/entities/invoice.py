@@ -61,7 +61,7 @@ def billed(invoice: Row, lines: Sequence[Row]) -> Mapping[str, Value]:
         "utgst_amount": sum((tax.utgst for tax in taxes), NOTHING),
         "igst_amount": sum((tax.igst for tax in taxes), NOTHING),
         "total_amount": total,
-        "outstanding_amount": total - invoice["paid_amount"],
+        "outstanding_amount": max(total - invoice["paid_amount"], NOTHING),
     }
     return {name: min(value, RUPEES.ceiling) for name, value in sums.items()}
 
@@ -69,7 +69,7 @@ def billed(invoice: Row, lines: Sequence[Row]) -> Mapping[str, Value]:
 def settled(invoice: Row, allocations: Sequence[Row]) -> Mapping[str, Value]:
     """Say how much is paid, by what payments were allocated to it, and how much is not."""
     paid = sum((allocation["amount"] for allocation in allocations), NOTHING)
-    return {"paid_amount": paid, "outstanding_amount": invoice["total_amount"] - paid}
+    return {"paid_amount": paid, "outstanding_amount": max(invoice["total_amount"] - paid, NOTHING)}
 
 
 # --- Rules ------------------------------------------------------------------------------------------------------------

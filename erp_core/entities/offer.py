@@ -58,7 +58,7 @@ def _round(row: Row, world: World) -> Mapping[str, Value]:
 
 def _standing(_: Row, offers: Sequence[Row]) -> Mapping[str, Value]:
     """What a negotiation shows of its offers: the accepted one, else the newest."""
-    in_order = sorted(offers, key=lambda offer: offer["round"] or 0)
+    in_order = sorted(offers, key=lambda offer: (offer["round"] or 0, offer["price_per_candy"], offer["bales"]))
     accepted = [offer for offer in in_order if offer["state"] == "accepted"]
     shown = (accepted or in_order)[-1:]
     return {

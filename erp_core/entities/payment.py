@@ -24,13 +24,13 @@ MODES = (*BY_BANK, "cash", "set_off")
 
 
 def _unallocated(row: Row, _: World) -> Mapping[str, Value]:
-    return {"unallocated_amount": row["amount"] - row["allocated_amount"]}
+    return {"unallocated_amount": max(row["amount"] - row["allocated_amount"], NOTHING)}
 
 
 def allotted(payment: Row, allocations: Sequence[Row]) -> Mapping[str, Value]:
     """Say how much of a payment settles invoices, and how much is on account."""
     given = sum((allocation["amount"] for allocation in allocations), NOTHING)
-    return {"allocated_amount": given, "unallocated_amount": (payment["amount"] or NOTHING) - given}
+    return {"allocated_amount": given, "unallocated_amount": max((payment["amount"] or NOTHING) - given, NOTHING)}
 
 
 @when_touched("payer_id", "payee_id")

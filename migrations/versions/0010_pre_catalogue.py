@@ -15,7 +15,7 @@ from alembic import op
 from migrations.capture import remove_capture
 from migrations.scoped_capture import install_capture, install_follower, remove_follower
 from migrations.script import run_script
-from migrations.walls import tear_down, wall
+from migrations.walls import close_functions, tear_down, wall
 
 revision = "0010"
 down_revision = "0009"
@@ -483,6 +483,7 @@ def upgrade() -> None:
         install_capture(table, labels=labels)
         wall(table, "SELECT, INSERT, UPDATE, DELETE")
     install_capture("business_partners", labels=PARTNER, assignee="assigned_agent_id", followers=FOLLOWED)
+    close_functions()
 
 
 def downgrade() -> None:

@@ -18,7 +18,7 @@ from migrations.capture import remove_capture
 from migrations.scoped_capture import Captured, install_capture, install_follower, remove_follower
 from migrations.script import run_script
 from migrations.searching import install_search
-from migrations.walls import tear_down, wall
+from migrations.walls import close_functions, tear_down, wall
 
 revision = "0014"
 down_revision = "0013"
@@ -489,6 +489,7 @@ def upgrade() -> None:
         install_search(table)
     for one in LEADERS:
         _install(one, one.followers)
+    close_functions()
 
 
 def downgrade() -> None:

@@ -53,7 +53,7 @@ def read_bulk(table: str, body: Any) -> tuple[bool, Sequence[Mutation]]:
     if other is not None:
         raise Problem("unknown_member", pointer=pointer(other))
     mode, records = body.get("mode"), body.get("records")
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise Problem("invalid_value", f"mode is one of {', '.join(MODES)}.", pointer="/mode")
     if not isinstance(records, list) or not records:
         raise Problem("wrong_type", "records must be an array of at least one change.", pointer="/records")

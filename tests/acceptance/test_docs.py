@@ -28,6 +28,7 @@ import pytest
 from aiohttp import web
 
 from erp_core.catalogue import ENTITIES
+from erp_core.commands import COMMANDS
 from mobile.node import SDK, ready_sdk
 from sync_server.config import PREFIX, Settings
 from sync_server.operate.launch import package
@@ -296,6 +297,8 @@ def _path(resource: web.AbstractResource) -> str:
     """Give the path of a resource; those of the entities are described together, as {table}."""
     tables = "|".join(entity.table for entity in ENTITIES)
     pattern = rf"(/api/v1(?:/export|/import)?)/(?:{tables})(/bulk|/{{id}}.*)?"
+    if any(resource.canonical == f"/api/v1/{c.entity.table}/{{id}}/{c.name}" for c in COMMANDS):
+        return "/api/v1/{table}/{id}/{command}"
     found = re.fullmatch(pattern, resource.canonical)
     return f"{found[1]}/{{table}}{found[2] or ''}" if found else resource.canonical
 

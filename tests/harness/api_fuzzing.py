@@ -20,6 +20,7 @@ from schemathesis import Case, CheckContext, GenerationMode, Response
 
 BEYOND_SCHEMAS: Final = {
     "rule_broken": "a rule of the trade",
+    "idempotency_key_reused": "a key is one request's",
     "unknown_reference": "the record that a field names must be there",
     "duplicate_id": "an id comes once in a table, over three lists",
     "bad_parameter": "at most eight fields of a list at once; an author who is not the user",

@@ -93,7 +93,9 @@ async def _draw(random: Random, house: House, step: int) -> Change:
             changed[field.name] = value
     if operation is Operation.CREATED:
         named = {
-            f.name: random.choice(ids[BY_NAME[t].table]) for f, t in entity.references if f.name in EXAMPLES[table][0]
+            f.name: random.choice(known)
+            for f, t in entity.references
+            if f.name in EXAMPLES[table][0] and (known := ids[BY_NAME[t].table])
         }
         return operation, table, f"n{step}", {**EXAMPLES[table][0], **named, **changed}
     return operation, table, random.choice(there), {} if operation is Operation.DELETED else changed

@@ -57,7 +57,7 @@ for (const kind of KINDS) {
 
       const columns = [{ table: 'business_partners', columns: partnerSpec.columns.map((column) => column.name) }]
       columns[0]!.columns = columns[0]!.columns.filter((column) => LATER_COLUMNS.includes(column))
-      assert.deepEqual([migrating?.migration, next?.migration], [{ from: 1, tables: [LATER_TABLE], columns }, null])
+      assert.deepEqual([migrating?.migration, next?.migration], [{ from: OLD.schema.version, tables: [LATER_TABLE], columns }, null])
       await assertQuiet(device)
     })
   })

@@ -126,6 +126,15 @@ export async function contents(device: Device, tables: readonly string[] = TABLE
   return found
 }
 
+/** What each user has for themselves. */
+export const OWN: readonly string[] = ['sync_issues', 'notifications']
+
+/** Of these the demo has none. */
+export const NOT_SHOWN: readonly string[] = [
+  ...['matches', 'negotiations', 'offers', 'amendments', 'samples', 'weighments'],
+  ...['invoices', 'invoice_lines', 'payments', 'payment_allocations'],
+]
+
 /** Nothing waits to be pushed, and WatermelonDB had nothing to complain of. */
 export async function assertQuiet(...devices: Device[]): Promise<void> {
   for (const device of devices) assert.equal(await device.hasUnsynced(), false, `${device.username} has unsynced changes`)

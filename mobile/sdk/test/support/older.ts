@@ -1,7 +1,8 @@
 /**
  * The app before and after a schema migration that brings a table and two columns.
  *
- * Must not know: what the tests do with them. Invariant: NEW has what the generated schema has, as its version 2.
+ * Must not know: what the tests do with them. Invariant: NEW has what the generated schema has, as a version of its own above
+ * it, so that the server sends OLD all tables but for the one that it does not know.
  */
 import assert from 'node:assert/strict'
 
@@ -19,7 +20,7 @@ const isLater = (table: string, column: string): boolean => table === 'business_
 
 export const OLD: App = {
   schema: appSchema({
-    version: 1,
+    version: schema.version,
     tables: specs
       .filter(({ name }) => name !== LATER_TABLE)
       .map(({ name, columns }) => tableSchema({ name, columns: columns.filter((column) => !isLater(name, column.name)) })),
@@ -31,11 +32,11 @@ export const OLD: App = {
 const contactSpec = specs.find(({ name }) => name === LATER_TABLE) ?? assert.fail()
 export const partnerSpec = specs.find(({ name }) => name === 'business_partners') ?? assert.fail()
 export const NEW: App = {
-  schema: appSchema({ version: 2, tables: specs.map(tableSchema) }),
+  schema: appSchema({ version: schema.version + 1, tables: specs.map(tableSchema) }),
   migrations: schemaMigrations({
     migrations: [
       {
-        toVersion: 2,
+        toVersion: schema.version + 1,
         steps: [
           createTable(contactSpec),
           addColumns({
