@@ -53,7 +53,7 @@ def _round(row: Row, world: World) -> Mapping[str, Value]:
     if row["round"] is not None:
         return {"round": row["round"]}
     siblings = world.siblings("offer", "negotiation_id", row["negotiation_id"])
-    return {"round": 1 + max((offer["round"] or 0 for offer in siblings), default=0)}
+    return {"round": min(1 + max((offer["round"] or 0 for offer in siblings), default=0), ROUNDS.most)}
 
 
 def _standing(_: Row, offers: Sequence[Row]) -> Mapping[str, Value]:

@@ -99,10 +99,16 @@ def blocks(document: str) -> list[Block]:
 @pytest.mark.parametrize("document", [name for name in DOCUMENTS if any(b.language in RUN for b in blocks(name))])
 @pytest.mark.parametrize("curl", ["curl of the system", "curl of ours"])
 async def test_what_a_document_shows_is_what_happens(
-    document: str, curl: str, demo_server: Server, demo_url: str, cluster: Cluster, tmp_path: Path
+    document: str,
+    curl: str,
+    demo_server: Server,
+    demo_url: str,
+    cluster: Cluster,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     listed = [block for block in blocks(document) if block.language in RUN]
     script = SHELL + "".join(f"{_command(block)}\necho '{ANSWER_ENDS}'\n" for block in listed)
+    tmp_path = tmp_path_factory.mktemp("d")  # short: a socket's path has at most 107 bytes, and one lies below it
     (tmp_path / "bin").mkdir()
     if curl == "curl of ours" or shutil.which("curl") is None:
         (tmp_path / "bin" / "curl").write_text(CURL)

@@ -18,6 +18,9 @@ export const LATER_COLUMNS = ['trade_name', 'credit_limit']
 const specs = Object.values(schema.tables).map(({ name, columnArray }) => ({ name, columns: columnArray }))
 const isLater = (table: string, column: string): boolean => table === 'business_partners' && LATER_COLUMNS.includes(column)
 
+/** WatermelonDB wants a way from the first version to the present one; these apps have always been what they are. */
+const before = Array.from({ length: schema.version - 1 }, (_, n) => ({ toVersion: n + 2, steps: [] }))
+
 export const OLD: App = {
   schema: appSchema({
     version: schema.version,
@@ -25,7 +28,7 @@ export const OLD: App = {
       .filter(({ name }) => name !== LATER_TABLE)
       .map(({ name, columns }) => tableSchema({ name, columns: columns.filter((column) => !isLater(name, column.name)) })),
   }),
-  migrations: schemaMigrations({ migrations: [] }),
+  migrations: schemaMigrations({ migrations: before }),
   modelClasses: modelClasses.filter(({ table }) => table !== LATER_TABLE),
 }
 
@@ -35,6 +38,7 @@ export const NEW: App = {
   schema: appSchema({ version: schema.version + 1, tables: specs.map(tableSchema) }),
   migrations: schemaMigrations({
     migrations: [
+      ...before,
       {
         toVersion: schema.version + 1,
         steps: [
