@@ -68,7 +68,7 @@ def billed(invoice: Row, lines: Sequence[Row]) -> Mapping[str, Value]:
 
 def settled(invoice: Row, allocations: Sequence[Row]) -> Mapping[str, Value]:
     """Say how much is paid, by what payments were allocated to it, and how much is not."""
-    paid = sum((allocation["amount"] for allocation in allocations), NOTHING)
+    paid = min(sum((allocation["amount"] for allocation in allocations), NOTHING), RUPEES.ceiling)
     return {"paid_amount": paid, "outstanding_amount": max(invoice["total_amount"] - paid, NOTHING)}
 
 

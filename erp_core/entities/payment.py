@@ -29,7 +29,7 @@ def _unallocated(row: Row, _: World) -> Mapping[str, Value]:
 
 def allotted(payment: Row, allocations: Sequence[Row]) -> Mapping[str, Value]:
     """Say how much of a payment settles invoices, and how much is on account."""
-    given = sum((allocation["amount"] for allocation in allocations), NOTHING)
+    given = min(sum((allocation["amount"] for allocation in allocations), NOTHING), RUPEES.ceiling)
     return {"allocated_amount": given, "unallocated_amount": max((payment["amount"] or NOTHING) - given, NOTHING)}
 
 

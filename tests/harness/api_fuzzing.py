@@ -21,6 +21,8 @@ from schemathesis import Case, CheckContext, GenerationMode, Response
 BEYOND_SCHEMAS: Final = {
     "rule_broken": "a rule of the trade",
     "idempotency_key_reused": "a key is one request's",
+    "bulk_refused": "one of its records is refused, and all were to be written or none",
+    "bad_schema_version": "1.0 is whole to JSON Schema (2020-12, 4.2.1), and no version to us",
     "unknown_reference": "the record that a field names must be there",
     "duplicate_id": "an id comes once in a table, over three lists",
     "bad_parameter": "at most eight fields of a list at once; an author who is not the user",
