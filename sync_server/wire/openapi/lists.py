@@ -88,7 +88,7 @@ def _sorts(entity: Entity) -> Iterator[str]:
 
 _PLAIN: Final[Mapping[str, Callable[[Entity], Schema]]] = {
     "limit": lambda _: whole(least=1, most=PAGE_MAX, default=PAGE_DEFAULT),
-    "after": lambda _: text(most=TOKEN_MAX),
+    "after": lambda _: text(most=min(TOKEN_MAX, 4_000)),  # an address has 8 kB, and the other parameters need room
     "sort": lambda entity: _names(_sorts(entity), SORT_MAX),
     "fields": lambda entity: _names((field.name for field in entity.all_fields), len(entity.all_fields)),
     "include": lambda entity: _names((field.name for field, _ in entity.references), INCLUDE_MAX),
