@@ -4,7 +4,7 @@ Owns: which columns are names, the SQL functions `search_expression`, `install_s
 the Python helpers that migrations call.
 Must not know: the catalogue, who may see what is found. A migration is frozen; the server goes on changing.
 Invariant: what is found is of the organisation in `cotton.org` and of no other, and is found by the index
-(tests/integration/test_search.py).
+(tests/integration/test_listing.py).
 
 Why a function: beside a policy of row level security PostgreSQL uses no index for an operator that might leak what it
 compares, and ILIKE is one. The function acts with its owner's rights and names the organisation itself.

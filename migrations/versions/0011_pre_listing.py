@@ -2,8 +2,8 @@
 
 A program from before goes on working: it uses neither. The extensions stay when this is undone: others may use them.
 
-Revision ID: 0012
-Revises: 0011
+Revision ID: 0011
+Revises: 0010
 Create Date: 2026-11-23
 """
 
@@ -15,8 +15,8 @@ from migrations.script import run_script
 from migrations.searching import MAKE_SEARCH_V1, SEARCH_NAMES_V1, TABLES_WITH_NAMES
 from migrations.walls import open_function, tear_down, wall
 
-revision = "0012"
-down_revision = "0011"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

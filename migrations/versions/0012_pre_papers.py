@@ -3,8 +3,8 @@
 Written from the catalogue of its day (`sync_server/store/tables.py`, `sync_server/store/labels.py`), then frozen. A program from
 before goes on working: it knows none of these tables.
 
-Revision ID: 0014
-Revises: 0013
+Revision ID: 0012
+Revises: 0011
 Create Date: 2026-11-23
 """
 
@@ -20,8 +20,8 @@ from migrations.script import run_script
 from migrations.searching import install_search
 from migrations.walls import close_functions, tear_down, wall
 
-revision = "0014"
-down_revision = "0013"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
