@@ -68,6 +68,17 @@ def in_order(*names: str) -> Rule:
     return rule
 
 
+def two_parties(first: str, second: str, sentence: str) -> Rule:
+    """The fields `first` and `second` name two partners, not one."""
+
+    @when_touched(first, second)
+    def rule(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
+        if after[first] == after[second]:
+            yield Violation("one_party", sentence, (first, second))
+
+    return rule
+
+
 def in_pairs(first: str, second: str) -> Rule:
     """Both fields are given, or neither: latitude and longitude."""
 

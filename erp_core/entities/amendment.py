@@ -68,7 +68,7 @@ def _misread(field: Field, plain: object) -> Iterator[Violation]:
         yield Violation("bad_term", sentence, ("proposed",))
         return
     try:
-        field.type.read(plain)  # type: ignore[arg-type]
+        field.type.read(plain)  # type: ignore[arg-type]  # `accepts` has just admitted it
     except Unreadable as unreadable:
         yield Violation("bad_term", f"{field.name} {unreadable}.", ("proposed",))
 

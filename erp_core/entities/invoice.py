@@ -18,7 +18,7 @@ from erp_core.gst import PaidBy, Tax, gst
 from erp_core.identifiers import state_of
 from erp_core.india import GST_STATES
 from erp_core.language import DERIVED, GUARDED, ONCE, Entity, Field, Phone, States, Urgency, Violation, World, locked
-from erp_core.rules import BUYERS, SELLERS, deletable_while, enters, in_order, partner_is, when_touched
+from erp_core.rules import BUYERS, SELLERS, deletable_while, enters, in_order, partner_is, two_parties, when_touched
 from erp_core.scopes import DRAFT, By
 from erp_core.values import Choice, Day, Flag, Reference, Row, Text, Value
 from erp_core.vocabulary import RUPEES, STATE
@@ -73,13 +73,6 @@ def settled(invoice: Row, allocations: Sequence[Row]) -> Mapping[str, Value]:
 
 
 # --- Rules ------------------------------------------------------------------------------------------------------------
-
-
-@when_touched("buyer_id", "seller_id")
-def _two_parties(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
-    if after["buyer_id"] == after["seller_id"]:
-        sentence = "Buyer and seller are the same partner; an invoice needs two."
-        yield Violation("one_party", sentence, ("buyer_id", "seller_id"))
 
 
 @when_touched("seller_id", "supplier_state")
@@ -140,7 +133,7 @@ INVOICE = Entity(
     ),
     states=STATES,
     rules=(
-        _two_parties,
+        two_parties("buyer_id", "seller_id", "Buyer and seller are the same partner; an invoice needs two."),
         partner_is("buyer_id", *BUYERS),
         partner_is("seller_id", *SELLERS),
         _supplied_from,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from erp_core.access import Access
 from erp_core.language import DERIVED, GUARDED, ONCE, Deletion, Entity, Field, States, Urgency, Violation, World
-from erp_core.rules import BUYERS, SELLERS, deletable_while, enters, partner_is, touched, when_touched
+from erp_core.rules import BUYERS, SELLERS, deletable_while, enters, partner_is, touched, two_parties, when_touched
 from erp_core.scopes import By
 from erp_core.values import Choice, Day, Integer, Reference, Row, Text
 from erp_core.vocabulary import BALE_COUNT, PRICE_PER_CANDY
@@ -28,13 +28,6 @@ STATES = States(
     breaks=("rejected", "withdrawn", "expired"),
 )
 ROUNDS = Integer(0, 10_000)
-
-
-@when_touched("buyer_id", "seller_id")
-def _two_parties(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
-    if after["buyer_id"] == after["seller_id"]:
-        sentence = "Buyer and seller are the same partner; a negotiation needs two."
-        yield Violation("one_party", sentence, ("buyer_id", "seller_id"))
 
 
 @when_touched("availability_id", "requirement_id", "buyer_id", "seller_id", "commodity_id")
@@ -84,7 +77,7 @@ NEGOTIATION = Entity(
     ),
     states=STATES,
     rules=(
-        _two_parties,
+        two_parties("buyer_id", "seller_id", "Buyer and seller are the same partner; a negotiation needs two."),
         partner_is("buyer_id", *BUYERS),
         partner_is("seller_id", *SELLERS),
         _of_lot_and_need,

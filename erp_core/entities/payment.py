@@ -13,7 +13,7 @@ from decimal import Decimal
 from erp_core.access import Access
 from erp_core.entities.invoice import BOOKS, NOTHING
 from erp_core.language import DERIVED, ONCE, Entity, Field, Phone, Urgency, Violation, World
-from erp_core.rules import when_touched
+from erp_core.rules import two_parties, when_touched
 from erp_core.scopes import By
 from erp_core.values import Choice, Day, Number, Reference, Row, Text, Value
 from erp_core.vocabulary import RUPEES
@@ -31,13 +31,6 @@ def allotted(payment: Row, allocations: Sequence[Row]) -> Mapping[str, Value]:
     """Say how much of a payment settles invoices, and how much is on account."""
     given = min(sum((allocation["amount"] for allocation in allocations), NOTHING), RUPEES.ceiling)
     return {"allocated_amount": given, "unallocated_amount": max((payment["amount"] or NOTHING) - given, NOTHING)}
-
-
-@when_touched("payer_id", "payee_id")
-def _two_parties(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
-    if after["payer_id"] == after["payee_id"]:
-        sentence = "The same partner would pay itself; say who paid whom."
-        yield Violation("one_party", sentence, ("payer_id", "payee_id"))
 
 
 @when_touched("mode", "reference")
@@ -76,7 +69,11 @@ PAYMENT = Entity(
         By("side", "payer_id"),
         By("side", "payee_id"),
     ),
-    rules=(_two_parties, _can_be_found, _not_in_the_future),
+    rules=(
+        two_parties("payer_id", "payee_id", "The same partner would pay itself; say who paid whom."),
+        _can_be_found,
+        _not_in_the_future,
+    ),
     delete_rules=(_unused,),
     derive=_unallocated,
     fields=(

@@ -39,6 +39,7 @@ from erp_core.rules import (
     in_order,
     partner_is,
     touched,
+    two_parties,
     variety_of_commodity,
     well_stated,
     when_touched,
@@ -83,14 +84,6 @@ def _amounts(row: Row, _: World) -> Mapping[str, Value]:
 
 
 # --- Rules ------------------------------------------------------------------------------------------------------------
-
-
-@when_touched("buyer_id", "seller_id")
-def _two_parties(after: Row, _before: Row | None, _world: World) -> Iterator[Violation]:
-    if after["buyer_id"] == after["seller_id"]:
-        yield Violation(
-            "one_party", "Buyer and seller are the same partner; a trade needs two.", ("buyer_id", "seller_id")
-        )
 
 
 @when_touched("bales", "bale_weight_kg", "price_per_candy", "tax_pct")
@@ -163,7 +156,7 @@ TRADE = Entity(
     ),
     states=STATES,
     rules=(
-        _two_parties,
+        two_parties("buyer_id", "seller_id", "Buyer and seller are the same partner; a trade needs two."),
         partner_is("buyer_id", *BUYERS),
         partner_is("seller_id", *SELLERS),
         partner_is("broker_id", *BROKERS),
