@@ -8,7 +8,7 @@ could be merged, whether what its author saw is still known and recent (`doubt`)
 Owns: the table, and the two questions.
 Must not know: which entity a record is of, where a record is looked up, who may see it.
 Invariant: there is an answer to every pair; what was deleted is never made again; a change is never merged with what its author
-could not have heard of for longer than the limit (tests/unit/test_records.py, tests/properties/test_records.py).
+could not have heard of for longer than the limit (tests/unit/test_records.py).
 """
 
 from __future__ import annotations

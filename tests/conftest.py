@@ -27,7 +27,9 @@ from sync_server.operate.postgres import Cluster
 from sync_server.store.database import Database
 from tests.harness import clusters
 from tests.harness.demo import demo_template
+from tests.harness.office import Clerk, at_desk, furnish
 from tests.harness.servers import Server, ServerProcess, serve_here
+from tests.harness.world import House
 
 collect_ignore = ["acceptance/clients/program.py", "harness/api_fuzzing.py"]
 """Programs that other programs run; to look for doctests in them would run them."""
@@ -148,6 +150,20 @@ async def demo_server(demo_url: str, tmp_path: Path) -> AsyncIterator[Server]:
     """A server inside this process over `demo_url`: `demo_server.login("agent1")`."""
     async with serve_here(demo_url, tmp_path) as serving:
         yield serving
+
+
+@pytest.fixture
+async def house(database: Database, tmp_path: Path) -> House:
+    """Settle a house with a record of everything that others name; a file may have a house of its own."""
+    settled = await House.settle(database, tmp_path)
+    await furnish(settled)
+    return settled
+
+
+@pytest.fixture
+async def clerk(server: Server, house: House) -> Clerk:
+    """Seat somebody who may do everything in the house."""
+    return await at_desk(server, house, "agent1")
 
 
 @pytest.fixture

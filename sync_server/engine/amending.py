@@ -93,7 +93,7 @@ def _readable(entity: Entity, document: Mapping[str, object] | None) -> Row:
             found[name] = None
         elif type(plain) in field.type.accepts:
             try:
-                found[name] = field.type.read(plain)  # type: ignore[arg-type]
+                found[name] = field.type.read(plain)  # type: ignore[arg-type]  # `accepts` has
             except Unreadable:
                 continue
     return found

@@ -8,26 +8,23 @@ applied or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from conflict.mutation import Mutation, Operation
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Violation
 from sync_server.engine import office
-from sync_server.engine.apply import apply
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import Entitlements
-from sync_server.engine.gate import require
-from sync_server.engine.persons import forbidden_person
-from sync_server.engine.quarantine import POISON, find_poison
+from sync_server.engine.quarantine import carefully
 from sync_server.engine.reading import Seen, as_seen
+from sync_server.engine.singly import Singly
 from sync_server.engine.standing import Standings
-from sync_server.engine.submission import Channel, Submission
 from sync_server.store import lists
 from sync_server.store.actor import Actor
-from sync_server.store.clock import Clock, read_clock
 from sync_server.store.database import Connection, Database
 from sync_server.store.idempotency import Once, once_only
 from sync_server.store.unit_of_work import unit_of_work
@@ -70,69 +67,21 @@ async def write_many(
     two more for each change of a person.
     """
 
-    async def work(connection: Connection, *, careful: bool = False) -> Sequence[Outcome]:
-        clock = await read_clock(connection, actor.org_id)
-        entitled = (await standings.read(connection, actor, clock.rights)).entitled
-        for mutation in {one.operation: one for one in mutations}.values():
-            require(entitled, *office.needs_of(mutation))
-        await office.check_session(connection, actor)
-        forbidden = await _forbidden(connection, standings, actor, mutations, entitled, clock)
-        asked = [one for place, one in enumerate(mutations) if place not in forbidden]
-        drafts = iter(await _apply(connection, actor, asked, entitled, clock, careful=careful))
+    async def work(connection: Connection, careful: bool) -> Sequence[Outcome]:
+        needs = dict.fromkeys(map(office.needs_of, mutations))
+        unit = await Singly.enter(connection, standings, actor, needs)
         outcomes = [
-            Outcome(one.id, "refused", [forbidden[place]]) if place in forbidden else _outcome(next(drafts))
-            for place, one in enumerate(mutations)
+            _outcome(became) if isinstance(became, Draft) else Outcome(one.id, "refused", [became])
+            for one, became in zip(mutations, await unit.apply(mutations, _stops, careful=careful), strict=True)
         ]
         if whole and any(one.verdict not in DONE for one in outcomes):
             raise NothingApplied([replace(o, verdict=NOT_APPLIED) if o.verdict in DONE else o for o in outcomes])
-        return await _with_records(connection, actor.org_id, entitled, mutations, outcomes)
+        return await _with_records(connection, actor.org_id, unit.entitled, mutations, outcomes)
 
-    async def careful_work(connection: Connection) -> Sequence[Outcome]:
-        return await work(connection, careful=True)
+    def run(careful: bool) -> Awaitable[Sequence[Outcome]]:
+        return unit_of_work(database, actor.org_id, once_only(once, actor.org_id, partial(work, careful=careful)))
 
-    try:
-        return await unit_of_work(database, actor.org_id, once_only(once, actor.org_id, work))
-    except POISON:
-        return await unit_of_work(database, actor.org_id, once_only(once, actor.org_id, careful_work))
-
-
-async def _forbidden(
-    connection: Connection,
-    standings: Standings,
-    actor: Actor,
-    mutations: Sequence[Mutation],
-    entitled: Entitlements,
-    clock: Clock,
-) -> Mapping[int, Violation]:
-    """Find the changes of persons that the author may not make: it is asked before they are applied."""
-    found: dict[int, Violation] = {}
-    for place, mutation in enumerate(mutations):
-        reason = await forbidden_person(connection, standings, actor, mutation, entitled, clock)
-        if reason is not None:
-            found[place] = reason
-    return found
-
-
-async def _apply(
-    connection: Connection,
-    actor: Actor,
-    mutations: Sequence[Mutation],
-    entitled: Entitlements,
-    clock: Clock,
-    *,
-    careful: bool,
-) -> Sequence[Draft]:
-    """Apply each as a submission of its own, so that one that is withheld withholds no other."""
-    submissions = [
-        Submission(actor, office.NEWER_THAN_ALL, b"", [one], entitled=entitled, channel=Channel.OFFICE)
-        for one in mutations
-    ]
-    if careful:
-        submissions = [replace(s, poison=await find_poison(connection, s, clock.rights)) for s in submissions]
-    if not submissions:
-        return []
-    applied = await apply(connection, actor.org_id, submissions, rights=clock.rights, must_resolve=_stops)
-    return [draft for (draft,) in applied]
+    return await carefully(run)
 
 
 def _stops(draft: Draft) -> bool:

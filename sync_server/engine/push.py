@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeAlias
 
 from conflict.mutation import Mutation
@@ -28,7 +29,7 @@ from sync_server.engine.devices import DeviceForked, DeviceWiping, SessionEnded,
 from sync_server.engine.draft import Draft
 from sync_server.engine.gate import SYNC, NotEntitled, may_begin, synced
 from sync_server.engine.inbox import file_issues
-from sync_server.engine.quarantine import POISON, find_poison
+from sync_server.engine.quarantine import carefully, find_poison
 from sync_server.engine.standing import Standings
 from sync_server.engine.submission import Submission
 from sync_server.engine.telling import Told, as_receipt, read_receipt, tell, write_down
@@ -124,21 +125,16 @@ async def push_alone(
     """Apply a submission in a transaction of its own, after `first` in the same one; raises as `push`, and what that raises."""
     org_id = submission.actor.org_id
 
-    async def work(connection: Connection) -> Answer:
+    async def work(connection: Connection, careful: bool) -> Answer:
         await first(connection)
-        return (await push_together(connection, standings, org_id, [submission]))[0]
+        going = submission
+        if careful:
+            rights = (await read_clock(connection, org_id)).rights
+            (entitled,) = await _entitled(connection, standings, [submission], rights)
+            going = replace(submission, poison=await find_poison(connection, entitled, rights))
+        return (await push_together(connection, standings, org_id, [going]))[0]
 
-    async def careful_work(connection: Connection) -> Answer:
-        await first(connection)
-        rights = (await read_clock(connection, org_id)).rights
-        (entitled,) = await _entitled(connection, standings, [submission], rights)
-        careful = replace(submission, poison=await find_poison(connection, entitled, rights))
-        return (await push_together(connection, standings, org_id, [careful]))[0]
-
-    try:
-        answer = await unit_of_work(database, org_id, work)
-    except POISON:
-        answer = await unit_of_work(database, org_id, careful_work)
+    answer = await carefully(lambda careful: unit_of_work(database, org_id, partial(work, careful=careful)))
     if isinstance(answer, Exception):
         raise answer
     return answer

@@ -5,7 +5,7 @@ same push again, and it would be stuck for ever (correctness.md, hole 27). So ea
 and those that fail are refused like any other bad record: filed with their payload, logged with the failure, and the rest
 goes through.
 
-Owns: which failures count as a record's, and finding the records.
+Owns: which failures count as a record's, trying again, and finding the records.
 Must not know: why they fail.
 Invariant: trying leaves no trace; a failure of the database itself is never blamed on a record
 (tests/integration/test_quarantine.py).
@@ -13,8 +13,9 @@ Invariant: trying leaves no trace; a failure of the database itself is never bla
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 import asyncpg
 import structlog
@@ -39,7 +40,17 @@ POISON: Final = (
 """Failures that follow from what a record says. Not among them: lost races, which the unit of work tries again, and
 connections and time limits, which are nobody's fault."""
 
+_Result = TypeVar("_Result")
+
 log = structlog.get_logger(__name__)
+
+
+async def carefully(run: Callable[[bool], Awaitable[_Result]]) -> _Result:
+    """Run a unit of work, and once more, carefully, if a record breaks us. `run` is told whether it is to be careful."""
+    try:
+        return await run(False)
+    except POISON:
+        return await run(True)
 
 
 async def find_poison(connection: Connection, submission: Submission, rights: Rights) -> frozenset[Key]:

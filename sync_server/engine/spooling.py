@@ -160,7 +160,7 @@ class _Planning:
         else:
             spool, fill = self.room.named(self.reader.org_id, f"{table}/{_digest(view)}", version)
         if fill:
-            self.jobs.append((Listing(table, Which.ALL, _seen(view), hidden=hidden_of(view)), spool))
+            self.jobs.append((whole_list(view), spool))
         # A replica that is replaced may hold the record, even deleted: only `updated` never resurrects it.
         if self.way is Course.REPLACEMENT:
             return SpooledTable(table, updated=(spool,))
@@ -222,6 +222,23 @@ def _digest(view: View) -> str:
     if view.whole:
         return "whole"
     return hashlib.sha256(repr(sorted(view.masks.items())).encode()).hexdigest()[:24]
+
+
+def whole_list(view: View, without: tuple[str, ...] = ()) -> Listing:
+    """Give the list of all that a view shows of its table."""
+    return Listing(view.entity.table, Which.ALL, _seen(view), without=without, hidden=hidden_of(view))
+
+
+async def elements(spool: Spool) -> AsyncIterator[Sequence[bytes]]:
+    """Give the elements of a spooled list, some hundred at a time. Raises `spool.Broken`.
+
+    COPY ends each with a line feed, and JSON has none inside; store/listings.py puts a comma before each.
+    """
+    begun = b""
+    async for chunk in spool.chunks():
+        *whole, begun = (begun + chunk).split(b"\n")
+        yield [line[1:] for line in whole]
+    assert not begun, "a list ended within a record"
 
 
 async def pieces(spools: Sequence[Spool]) -> AsyncIterator[bytes]:

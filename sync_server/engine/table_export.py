@@ -15,13 +15,12 @@ from erp_core.catalogue import BY_TABLE
 from sync_server.engine.entitlements import hidden_fields, view_of
 from sync_server.engine.gate import require
 from sync_server.engine.reading import entitled_now
-from sync_server.engine.spooling import hidden_of
+from sync_server.engine.spooling import elements, whole_list
 from sync_server.engine.standing import Standings
 from sync_server.store import listings
 from sync_server.store.actor import Actor
 from sync_server.store.database import Database
 from sync_server.store.feed import Reader
-from sync_server.store.listings import Listing, Seen, Which
 from sync_server.store.spool import Spool, SpoolRoom
 
 
@@ -33,13 +32,9 @@ class Taken:
     rows: int
     hidden: frozenset[str]
 
-    async def batches(self) -> AsyncIterator[Sequence[bytes]]:
+    def batches(self) -> AsyncIterator[Sequence[bytes]]:
         """Give the records as JSON, some hundred at a time, in no order. Raises `spool.Broken`."""
-        begun = b""
-        async for chunk in self.spool.chunks():
-            *whole, begun = (begun + chunk).split(b"\n")
-            yield [line[1:] for line in whole]  # each stands behind a comma (store/listings.py)
-        assert not begun, "a list ends with its line"
+        return elements(self.spool)
 
 
 async def take_out(database: Database, room: SpoolRoom, standings: Standings, actor: Actor, table: str) -> Taken:
@@ -53,10 +48,8 @@ async def take_out(database: Database, room: SpoolRoom, standings: Standings, ac
             view = view_of(entity, entitled.holds)
             if view.masks:
                 await listings.take_your_time(connection)
-                listing = Listing(table, Which.ALL, Seen(view.masks, view.whole), hidden=hidden_of(view))
-                rows = await listings.copy_listing(
-                    connection, Reader(actor.org_id, actor.user_id), listing, spool.write
-                )
+                reader = Reader(actor.org_id, actor.user_id)
+                rows = await listings.copy_listing(connection, reader, whole_list(view), spool.write)
         await spool.finish()
     finally:
         spool.fail()  # nothing, once it is finished

@@ -21,7 +21,7 @@ from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.language import Entity, Urgency
 from sync_server.engine.pull import Delta
 from sync_server.engine.showing import Moved
-from sync_server.engine.spooling import Spooled
+from sync_server.engine.spooling import Spooled, elements
 from sync_server.store.spool import Spool
 
 Show: TypeAlias = Callable[[Moved], bytes]
@@ -38,16 +38,10 @@ class _List:
     rest: list[bytes] = field(default_factory=list)
 
     async def batches(self) -> AsyncIterator[Sequence[bytes]]:
-        """Give the elements, some hundred at a time. Raises `spool.Broken`.
-
-        COPY ends each with a line feed, and JSON has none inside; store/listings.py puts a comma before each.
-        """
+        """Give the elements, some hundred at a time. Raises `spool.Broken`."""
         for spool in self.spools:
-            begun = b""
-            async for chunk in spool.chunks():
-                *whole, begun = (begun + chunk).split(b"\n")
-                yield [line[1:] for line in whole]
-            assert not begun, "a list ended within a record"
+            async for batch in elements(spool):
+                yield batch
         yield self.rest
 
 
@@ -66,8 +60,8 @@ async def in_order(
             mine = None if one.which == "deleted" else own[one.table]
             if turn not in _turns(BY_TABLE[one.table], mine):
                 continue
-            async for elements in one.batches():
-                yield one.table, one.which, elements if mine is None else [e for e in elements if mine.turn(e) is turn]
+            async for batch in one.batches():
+                yield one.table, one.which, batch if mine is None else [e for e in batch if mine.turn(e) is turn]
 
 
 class Turn(IntEnum):

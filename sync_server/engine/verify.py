@@ -35,14 +35,13 @@ from sync_server.engine.pull import (
     written_since,
 )
 from sync_server.engine.showing import seen_then
-from sync_server.engine.spooling import hidden_of
+from sync_server.engine.spooling import whole_list
 from sync_server.engine.standing import Standings
 from sync_server.store import feed, listings, verifying
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
 from sync_server.store.digesting import Column, Tally, blanked, read_row
 from sync_server.store.feed import Candidate, Reader
-from sync_server.store.listings import Listing, Seen, Which
 from sync_server.store.unit_of_work import Busy
 
 ROWS_BYTES_MAX: Final = 1 << 20
@@ -159,8 +158,7 @@ class _Comparison:
         if not view.masks:
             return
         pieces = _Pieces(work)
-        listing = Listing(table, Which.ALL, Seen(view.masks, view.whole), without=tuple(moved), hidden=hidden_of(view))
-        await listings.copy_listing(self.connection, self.reader, listing, pieces.write)
+        await listings.copy_listing(self.connection, self.reader, whole_list(view, tuple(moved)), pieces.write)
         await pieces.finish()
 
     async def _read_moved(self) -> None:

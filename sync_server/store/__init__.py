@@ -2,5 +2,5 @@
 
 Owns: connections, the unit of work, rows, the log, the feed, the clock, people.
 Must not know: aiohttp, redis, pydantic, merge or protocol.
-Invariant: nothing above this floor writes SQL (tests/architecture/test_import_contracts.py).
+Invariant: nothing above this floor writes SQL (tests/architecture/test_conventions.py).
 """

@@ -3,7 +3,7 @@
 Owns: the SQL expression of a field, the type that a text of it is cast to, and the SQL of each operation.
 Must not know: which fields may be asked for by whom; what a client wrote.
 Invariant: a comparison says of a record what it says of the plain form that clients are given: a moment counts in whole
-milliseconds, a text by its code points (tests/properties/test_listing.py).
+milliseconds, a text by its code points (tests/integration/test_listing.py).
 """
 
 from __future__ import annotations

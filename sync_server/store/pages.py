@@ -5,7 +5,7 @@ what a client sent is a parameter.
 Must not know: who asks, how a page is asked for. Whoever asks says with each condition and each sort key which labels a record
 must carry for the field to count, and decides with the labels of what comes back.
 Invariant: pages joined by their last places hold every record that was there and matched throughout, once, whatever is written
-meanwhile (tests/properties/test_listing.py); the bytes of a page are bounded whatever the records are.
+meanwhile (tests/integration/test_listing.py); the bytes of a page are bounded whatever the records are.
 
 Candidates (ids, sort keys) are found first, in the entity's table, where values have their types; payloads then, in the feed.
 """

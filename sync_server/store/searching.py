@@ -3,7 +3,7 @@
 Owns: the list, as the migrations have it in SQL (migrations/searching.py), and whether a table is searched.
 Must not know: who searches.
 Invariant: a name is seen by everybody who sees its record: what is found by it tells nothing that is hidden
-(tests/integration/test_search.py, which holds the list to the indexes of the database too).
+(tests/integration/test_listing.py, which holds the list to the indexes of the database too).
 """
 
 from __future__ import annotations

@@ -106,6 +106,11 @@ def compress(data: bytes, coding: str) -> bytes:
     return stream.feed(data) + stream.end()
 
 
+def is_current(request: web.Request, tag: str) -> bool:
+    """Say whether the client has the version `tag` already (`If-None-Match`, RFC 9110, 13.1.2): then 304 is the answer."""
+    return any(known.value in ("*", tag) for known in request.if_none_match or ())
+
+
 async def send_json(
     request: web.Request,
     body: bytes,

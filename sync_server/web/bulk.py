@@ -16,11 +16,10 @@ from aiohttp import web
 
 from conflict.mutation import Mutation
 from sync_server.engine.bulk import DONE, NothingApplied, Outcome, write_many
-from sync_server.store.idempotency import Answered, Kept
+from sync_server.store.idempotency import Kept
 from sync_server.web import keys
 from sync_server.web.bodies import read_body
-from sync_server.web.idempotency import once_of, send_kept
-from sync_server.web.records import Records, engine_of, told_apart, with_login_name
+from sync_server.web.records import Records, answer_once, engine_of, with_login_name
 from sync_server.wire import bulk as wire
 from sync_server.wire.listing import preferences
 from sync_server.wire.problems import Problem
@@ -41,13 +40,9 @@ class Bulk:
         mutations = [with_login_name(self._records.entity, one) for one in read]
         await self._records.check_fresh(request, *mutations)
         render = partial(_rendered, mutations, minimal=preferences(request.headers).get("return") == "minimal")
-        once = once_of(request, body, render)
-        with told_apart(), _all_told(mutations):
-            try:
-                kept = render(await write_many(*engine_of(request), mutations, whole=whole, once=once))
-            except Answered as before:
-                kept = before.kept
-        return await send_kept(request, kept)
+        done = partial(write_many, *engine_of(request), mutations, whole=whole)
+        with _all_told(mutations):
+            return await answer_once(request, body, render, done)
 
 
 @contextmanager

@@ -15,12 +15,10 @@ from aiohttp import web
 from conflict.mutation import Mutation, Operation
 from erp_core.commands import Command
 from sync_server.engine.commanding import command
-from sync_server.store.idempotency import Answered
 from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.bodies import JSON_TYPES, read_body
-from sync_server.web.idempotency import once_of, send_kept
-from sync_server.web.records import engine_of, rendered, told_apart
+from sync_server.web.records import answer_once, engine_of, rendered
 from sync_server.wire import commanding, listing
 from sync_server.wire.records import read_if_match
 from sync_server.wire.strict_json import loads
@@ -47,10 +45,5 @@ class Commanded:
         given, base = commanding.read_given(self.asked, loads(body) if body else None), request.headers.get("If-Match")
         named = Mutation(self.asked.entity.table, id, Operation.UPDATED, {})
         render = partial(rendered, "", named, listing.preferences(request.headers))
-        once = once_of(request, body, render)
-        with told_apart():
-            try:
-                done = await command(*engine_of(request), id, self.asked, given, read_if_match(base), once=once)
-            except Answered as before:
-                return await send_kept(request, before.kept)
-        return await send_kept(request, render(done))
+        done = partial(command, *engine_of(request), id, self.asked, given, read_if_match(base))
+        return await answer_once(request, body, render, done)

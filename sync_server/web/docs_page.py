@@ -15,7 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
-from sync_server.web.answers import send_json
+from sync_server.web.answers import is_current, send_json
 
 FILES: Final = Path(__file__).parent / "static" / "docs"
 TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -50,7 +50,7 @@ async def _send(request: web.Request, name: str) -> web.StreamResponse:
         "ETag": f'W/"{tag}"',
         "Vary": "Accept-Encoding",
     }
-    if any(known.value in ("*", tag) for known in request.if_none_match or ()):
+    if is_current(request, tag):
         return web.Response(status=304, headers=headers)
     response = await send_json(request, body, content_type=TYPES[Path(name).suffix], headers=headers)
     response.charset = "utf-8"

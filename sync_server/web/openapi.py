@@ -17,7 +17,7 @@ from aiohttp import web
 
 from erp_core.catalogue import ENTITIES
 from sync_server.store.searching import searched
-from sync_server.web.answers import send_json
+from sync_server.web.answers import is_current, send_json
 from sync_server.web.permissions import DECLARED, PUBLIC, Route
 from sync_server.wire.openapi import document as wire
 
@@ -31,7 +31,7 @@ async def get_document(request: web.Request) -> web.StreamResponse:
     body, tag = _written(tuple(request.app[DECLARED].values()))
     # Weak: the same document is sent in several codings (RFC 9110, 8.8.3.3).
     headers = {"ETag": f'W/"{tag}"', "Vary": "Accept-Encoding"}
-    if any(known.value in ("*", tag) for known in request.if_none_match or ()):
+    if is_current(request, tag):
         return web.Response(status=304, headers=headers)
     return await send_json(request, body, headers=headers)
 

@@ -12,7 +12,7 @@ from functools import cache
 from aiohttp import web
 
 from sync_server.engine.exporting import exported
-from sync_server.web.answers import send_json
+from sync_server.web.answers import is_current, send_json
 from sync_server.wire.policies import Written, write_policies
 
 
@@ -21,7 +21,7 @@ async def get_policies(request: web.Request) -> web.StreamResponse:
     written = _written()
     # Weak: the same document is sent in several codings (RFC 9110, 8.8.3.3).
     headers = {"ETag": f'W/"{written.etag}"', "Vary": "Accept-Encoding"}
-    if any(tag.value in ("*", written.etag) for tag in request.if_none_match or ()):
+    if is_current(request, written.etag):
         return web.Response(status=304, headers=headers)
     return await send_json(request, written.body, headers=headers)
 

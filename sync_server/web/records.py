@@ -8,10 +8,10 @@ Invariant: what is given went through the asker's mask, and what is written thro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import web
@@ -42,6 +42,8 @@ from sync_server.wire.strict_json import loads
 
 PATCH_TYPES: Final = JSON_TYPES | {"application/merge-patch+json"}
 """RFC 7396."""
+
+_Result = TypeVar("_Result")
 
 RIGHTS: Final = frozenset({"role", "grant"})
 """What says who may do what: changed only after a fresh login (OWASP ASVS 5.0, 7.5.1), as is a person's phone."""
@@ -106,15 +108,8 @@ class Records:
         await self.check_fresh(request, mutation)
         preferred = listing.preferences(request.headers)
         render = partial(rendered, f"{self.path}/{mutation.id}", mutation, preferred)
-        once = once_of(request, body, render)
-        merges, base = "merge" in preferred, base if stated is None else stated
-        with told_apart():
-            try:
-                return await send_kept(
-                    request, render(await office.write(*engine_of(request), mutation, base, merges=merges, once=once))
-                )
-            except Answered as before:
-                return await send_kept(request, before.kept)
+        how: dict[str, Any] = {"base": base if stated is None else stated, "merges": "merge" in preferred}
+        return await answer_once(request, body, render, partial(office.write, *engine_of(request), mutation, **how))
 
     async def check_fresh(self, request: web.Request, *mutations: Mutation) -> None:
         """Ask for a fresh login if the changes are of what says who may do what. Raises Problem."""
@@ -178,6 +173,21 @@ def with_login_name(entity: Entity, mutation: Mutation) -> Mutation:
         return mutation
     values = {**mutation.values, "username": login_name(name)}
     return Mutation(mutation.table, mutation.id, mutation.operation, values, mutation.changed)
+
+
+async def answer_once(
+    request: web.Request, body: bytes, render: Callable[[_Result], Kept], work: Callable[..., Awaitable[_Result]]
+) -> web.StreamResponse:
+    """Have a write done, under the request's Idempotency-Key if it has one, and answer with what `render` makes of it.
+
+    `work` is handed `once`. Raises Problem for what a write raises.
+    """
+    with told_apart():
+        try:
+            kept = render(await work(once=once_of(request, body, render)))
+        except Answered as before:
+            kept = before.kept
+    return await send_kept(request, kept)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import BinaryIO, Final, cast
 import orjson
 from aiohttp import web
 
+from erp_core.catalogue import BY_TABLE
 from erp_core.language import Entity
 from sync_server.engine.devices import DeviceWiping, SessionEnded
 from sync_server.engine.gate import NotEntitled
@@ -33,7 +34,7 @@ from sync_server.web.answers import stream_json
 from sync_server.web.bodies import stream_body
 from sync_server.web.caps import CAPS
 from sync_server.web.fresh import require_fresh
-from sync_server.web.records import RIGHTS
+from sync_server.web.records import RIGHTS, with_login_name
 from sync_server.wire.problems import Problem
 from sync_server.wire.table_files import kinds, shapes
 
@@ -155,7 +156,7 @@ class _Import:
 
     async def _land(self, unit: Sequence[shapes.Asked]) -> Sequence[Landed]:
         app, actor = self.request.app, self.request[keys.ACTOR]
-        mutations = [one.mutation for one in unit]
+        mutations = [with_login_name(BY_TABLE[self.table], one.mutation) for one in unit]
         return await bring_in(app[keys.DATABASE], app[keys.STANDINGS], actor, mutations, dry=self.query.dry)
 
     def _refused(self, asked: shapes.Asked, landed: Landed) -> bytes:

@@ -15,6 +15,7 @@ from erp_core.commands import COMMANDS, Command
 from erp_core.language import Field
 from erp_core.values import Choice, Unreadable, Value
 from sync_server.wire.problems import Problem, pointer, shown
+from sync_server.wire.records import check_type
 
 
 def read_given(command: Command, body: Any) -> dict[str, Value]:
@@ -35,8 +36,7 @@ def read_given(command: Command, body: Any) -> dict[str, Value]:
 
 
 def _read(field: Field, plain: Any) -> Value:
-    if type(plain) not in field.type.accepts:
-        raise Problem("wrong_type", f"{field.name} is of another type than it must be.", pointer=pointer(field.name))
+    check_type(field, plain)
     if plain is None or plain == "":
         return None
     try:

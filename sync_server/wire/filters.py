@@ -2,7 +2,8 @@
 
 Owns: the operators of a list, as the table `OPERATORS`, which documents are made from too, and how a parameter is read as one.
 Must not know: engine, store, aiohttp; what the asker may see.
-Invariant: a value that passes is one that the field can have, written so that PostgreSQL reads it (tests/unit/test_listing.py).
+Invariant: a value that passes is one that the field can have, written so that PostgreSQL reads it
+(tests/integration/test_listing.py).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Owns: the parameters of a list, as the table `PARAMETERS`, which documents are made from too; its conditions: filters.py.
 Must not know: engine, store, aiohttp; what the asker may see.
 Invariant: what passes names only fields of the table and values that such a field can have; the rest is refused, as a parameter
-that were ignored would give what nobody asked for (tests/unit/test_listing.py).
+that were ignored would give what nobody asked for (tests/integration/test_listing.py).
 """
 
 from __future__ import annotations

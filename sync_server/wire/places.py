@@ -3,7 +3,7 @@
 Owns: writing and reading it.
 Must not know: engine, store, aiohttp.
 Invariant: a token holds nothing that the last record of its page did not show, so it needs no seal; what was not written here,
-or for another order, is refused (tests/unit/test_listing.py).
+or for another order, is refused (tests/integration/test_listing.py).
 """
 
 from __future__ import annotations

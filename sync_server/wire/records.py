@@ -17,7 +17,7 @@ import orjson
 
 from conflict.mutation import Mutation, Operation
 from erp_core.catalogue import BY_TABLE
-from erp_core.language import Violation
+from erp_core.language import Field, Violation
 from erp_core.values import SAFE_ID, Plain
 from sync_server.wire.problems import Problem, pointer, shown
 
@@ -69,12 +69,17 @@ def read_values(table: str, body: Any, *place: str) -> dict[str, Plain]:
             continue
         if name not in fields:
             raise Problem("unknown_column", f"{table} has no column {shown(name)}.", pointer=pointer(*place, name))
-        if type(value) not in fields[name].type.accepts:
-            wanted = " or ".join(sorted({_JSON_NAMES[t] for t in fields[name].type.accepts} - {"null"}))
-            sentence = f"{name} is a JSON {_JSON_NAMES.get(type(value), 'value')}; {wanted} is needed."
-            raise Problem("wrong_type", sentence, pointer=pointer(*place, name))
+        check_type(fields[name], value, *place)
         values[name] = value
     return values
+
+
+def check_type(field: Field, value: Any, *place: str) -> None:
+    """Refuse a value of a JSON type that the field is not sent in; `place`: where the record is. Raises Problem."""
+    if type(value) not in field.type.accepts:
+        wanted = " or ".join(sorted({_JSON_NAMES[t] for t in field.type.accepts} - {"null"}))
+        sentence = f"{field.name} is a JSON {_JSON_NAMES.get(type(value), 'value')}; {wanted} is needed."
+        raise Problem("wrong_type", sentence, pointer=pointer(*place, field.name))
 
 
 # --- Entity tags --------------------------------------------------------------------------------------------------------

@@ -36,6 +36,13 @@ def test_every_module_says_at_its_head_what_it_is(name: str) -> None:
     assert ast.get_docstring(_tree(name)), f"{name} has no docstring"
 
 
+@pytest.mark.parametrize("name", python_sources())
+def test_every_head_names_tests_that_are_there(name: str) -> None:
+    named = re.findall(r"tests/[a-z_/]+\.py", ast.get_docstring(_tree(name)) or "")
+
+    assert [test for test in named if not (ROOT / test).exists()] == []
+
+
 @pytest.mark.parametrize("name", [*python_sources("conflict", "erp_core", "sync_server")])
 def test_every_public_name_is_explained(name: str) -> None:
     nodes = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from erp_core.access import CODES, GUEST, MEMBER, OWN
 from erp_core.catalogue import ENTITIES
-from sync_server.store.database import Database
 from sync_server.web.openapi import described
 from sync_server.web.permissions import PUBLIC
 from sync_server.web.routes import ROUTES
@@ -24,7 +22,7 @@ from sync_server.wire.openapi.operations import query
 from sync_server.wire.openapi.shapes import text
 from sync_server.wire.problems import REGISTRY, Problem
 from tests.contract.freeze import FROZEN, operations
-from tests.harness.office import Clerk, at_desk, furnish
+from tests.harness.office import Clerk, at_desk
 from tests.harness.recording import Looked
 from tests.harness.servers import Server
 from tests.harness.world import House
@@ -36,18 +34,6 @@ OPERATIONS = {
     for method, operation in methods.items()
 }
 SCHEMAS = DOCUMENT["components"]["schemas"]
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> House:
-    settled = await House.settle(database, tmp_path)
-    await furnish(settled)
-    return settled
-
-
-@pytest.fixture
-async def clerk(server: Server, house: House) -> Clerk:
-    return await at_desk(server, house, "agent1")
 
 
 # --- The document itself ------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ Planted at the end: a command that does not look at the state, and a count that 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,26 +13,13 @@ import pytest
 from erp_core.access import ROLES
 from erp_core.commands import BY_ENTITY_AND_NAME, COMMANDS, Command
 from sync_server.engine import commanding
-from sync_server.store.database import Database
-from tests.harness.office import EXAMPLES, Answer, Clerk, at_desk, furnish
+from tests.harness.office import EXAMPLES, Answer, Clerk, at_desk
 from tests.harness.servers import Server
 from tests.harness.world import House
 
 EVERY_COMMAND = pytest.mark.parametrize("command", COMMANDS, ids=lambda c: f"{c.entity.name}.{c.name}")
 SENT: dict[str, Any] = {"bales": 10}
 """What is given to a command that asks for something."""
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> House:
-    settled = await House.settle(database, tmp_path)
-    await furnish(settled)
-    return settled
-
-
-@pytest.fixture
-async def clerk(server: Server, house: House) -> Clerk:
-    return await at_desk(server, house, "agent1")
 
 
 async def placed(clerk: Clerk, house: House, command: Command, id: str, state: str) -> None:

@@ -6,29 +6,15 @@ Planted at the end: a past without the labels of its time, a past without the ma
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync_server.engine import history
 from sync_server.store import histories
-from sync_server.store.database import Database
-from tests.harness.office import Clerk, at_desk, furnish
+from tests.harness.office import Clerk, at_desk
 from tests.harness.servers import Server
 from tests.harness.world import House
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> House:
-    settled = await House.settle(database, tmp_path)
-    await furnish(settled)
-    return settled
-
-
-@pytest.fixture
-async def clerk(server: Server, house: House) -> Clerk:
-    return await at_desk(server, house, "agent1")
 
 
 async def changed(clerk: Clerk, house: House) -> list[int]:

@@ -6,7 +6,6 @@ Planted at the end: an answer that is kept apart from its change, a key that is 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,24 +13,12 @@ from aiohttp import ClientError
 
 from sync_server.operate.upkeep import one_round
 from sync_server.store import idempotency
-from sync_server.store.database import Connection, Database
-from tests.harness.office import Answer, Clerk, at_desk, furnish
+from sync_server.store.database import Connection
+from tests.harness.office import Answer, Clerk, at_desk
 from tests.harness.servers import Server
 from tests.harness.world import House
 
 BODY = {"branch_id": "b1", "legal_name": "Anew", "kind": '["buyer"]'}
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> House:
-    settled = await House.settle(database, tmp_path)
-    await furnish(settled)
-    return settled
-
-
-@pytest.fixture
-async def clerk(server: Server, house: House) -> Clerk:
-    return await at_desk(server, house, "agent1")
 
 
 async def once(clerk: Clerk, method: str, path: str, body: Any = None, key: str = "k1", **headers: str) -> Answer:

@@ -18,7 +18,7 @@ from sync_server.live.news import Batch
 from sync_server.store.database import Database
 from sync_server.wire import live as frames
 from tests.harness.listeners import Listener, listening
-from tests.harness.office import Clerk, at_desk, furnish
+from tests.harness.office import Clerk, at_desk
 from tests.harness.servers import Server
 from tests.harness.world import ORG, OTHER_ORG, House
 
@@ -26,13 +26,6 @@ SOON = 3.0
 """Seconds within which a hint is there on a busy machine; it takes 5 ms for a commit of this process, 0.25 s for another's."""
 QUIET = 0.6
 """Seconds after which a hint that did not come would have come: two looks at the log and more."""
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> House:
-    settled = await House.settle(database, tmp_path)
-    await furnish(settled)
-    return settled
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ import pytest
 from sync_server.live import tail
 from sync_server.live.bus import Bus
 from sync_server.live.choose import choose_bus
-from sync_server.store.database import Database
 from sync_server.web.live_tasks import LIVE_ROOM
 from tests.harness.listeners import Listener, listening
-from tests.harness.office import at_desk, furnish
+from tests.harness.office import at_desk
 from tests.harness.servers import Server, serve_here
 from tests.harness.valkeys import Valkey, valkey_cluster
 from tests.harness.world import ORG, House
@@ -129,13 +128,6 @@ async def test_bus_that_was_never_there_holds_nobody_up(tmp_path: Path) -> None:
 
 
 # --- Servers ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> House:
-    settled = await House.settle(database, tmp_path)
-    await furnish(settled)
-    return settled
 
 
 async def listen(server: Server, house: House, stack: AsyncExitStack, user: str) -> Listener:

@@ -10,21 +10,13 @@ from typing import Any
 
 import pytest
 
-from sync_server.store.database import Database
 from tests.harness.listeners import Listener, listening
-from tests.harness.office import at_desk, furnish
+from tests.harness.office import at_desk
 from tests.harness.servers import Server, serve_here
 from tests.harness.valkeys import Valkey
 from tests.harness.world import ORG, House
 
 TRADE = "entity:trades:t1"
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> House:
-    settled = await House.settle(database, tmp_path)
-    await furnish(settled)
-    return settled
 
 
 @pytest.fixture

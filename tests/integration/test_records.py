@@ -18,7 +18,7 @@ from sync_server.engine import office, reading
 from sync_server.store import pages as sql
 from sync_server.store.database import Database
 from sync_server.wire.listing import PAGE_MAX
-from tests.harness.office import EXAMPLES, Answer, Clerk, at_desk, furnish
+from tests.harness.office import EXAMPLES, Answer, Clerk, at_desk
 from tests.harness.servers import Server
 from tests.harness.world import House, lot, records
 
@@ -28,18 +28,6 @@ NOT_MADE = {
     "sync_issues": ("i1", {"state": "discarded"}),
 }
 """Entities that only the server makes: a record that is there, and a change of it."""
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> House:
-    settled = await House.settle(database, tmp_path)
-    await furnish(settled)
-    return settled
-
-
-@pytest.fixture
-async def clerk(server: Server, house: House) -> Clerk:
-    return await at_desk(server, house, "agent1")
 
 
 def test_every_entity_has_an_example() -> None:

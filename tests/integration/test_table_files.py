@@ -10,35 +10,22 @@ import json
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from erp_core.catalogue import BY_TABLE, ENTITIES
-from sync_server.engine import table_export, table_import
+from sync_server.engine import spooling, table_export, table_import
 from sync_server.engine.draft import Draft
-from sync_server.store.database import Database
+from sync_server.identity.people import login_name
 from sync_server.web import fresh, keys
 from sync_server.wire.problems import Problem
 from sync_server.wire.table_files.kinds import columns_of, read_csv, read_ndjson, read_xlsx
-from tests.harness.office import EXAMPLES, Clerk, at_desk, furnish
+from tests.harness.office import EXAMPLES, Clerk, at_desk
 from tests.harness.servers import Server
 from tests.harness.world import House, records
 
 READ = {"csv": read_csv, "ndjson": read_ndjson, "xlsx": read_xlsx}
-
-
-@pytest.fixture
-async def house(database: Database, tmp_path: Path) -> House:
-    settled = await House.settle(database, tmp_path)
-    await furnish(settled)
-    return settled
-
-
-@pytest.fixture
-async def clerk(server: Server, house: House) -> Clerk:
-    return await at_desk(server, house, "agent1")
 
 
 @dataclass(frozen=True)
@@ -296,6 +283,14 @@ async def test_login_name_of_somebody_is_not_brought_in_twice(clerk: Clerk, hous
         assert done.refused[1] == ["duplicate"], done.lines
 
 
+async def test_login_name_is_spelled_as_logins_look_it_up(clerk: Clerk) -> None:
+    file = "id,username,name\nu1,  Neha.S ,Neha\n"
+
+    assert (await bring_in(clerk, "users", file)).summary["made"] == 1
+
+    assert (await clerk.ask("GET", "/users/u1")).json["username"] == login_name("  Neha.S ")
+
+
 # --- Planted ----------------------------------------------------------------------------------------------------------
 
 
@@ -303,7 +298,7 @@ async def test_planted_export_without_the_mask_is_found(
     server: Server, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table_export, "hidden_fields", lambda *_: frozenset())
-    monkeypatch.setattr(table_export, "hidden_of", lambda _: {})
+    monkeypatch.setattr(spooling, "hidden_of", lambda _: {})
 
     with pytest.raises(AssertionError):
         await test_what_is_not_shown_is_not_taken_out(server, house)

@@ -153,7 +153,7 @@ async def test_hidden_fields_count_as_the_pull_sends_them(
     assert "credit_limit" in hidden
 
     with monkeypatch.context() as planted:
-        planted.setattr("sync_server.engine.verify.hidden_of", lambda view: {})
+        planted.setattr("sync_server.engine.spooling.hidden_of", lambda view: {})
         assert (await phone.verified())["tables"], "a planted bug, every field is shown, is found"
     assert await phone.verified() == {"tables": {}, "more": False}
 

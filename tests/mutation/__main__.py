@@ -32,7 +32,7 @@ TESTS: Final = (
     "tests/properties/test_mutation.py",
     "tests/properties/test_policy_laws.py",
 )
-HELPERS: Final = ("tests/__init__.py", "tests/unit/__init__.py", "tests/properties/__init__.py", "tests/harness")
+HELPERS: Final = ("tests/__init__.py", "tests/harness")
 CONFTEST: Final = """
 import hypothesis
 hypothesis.settings.register_profile("mutate", derandomize=True, deadline=None, database=None, max_examples=25)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from sync_server.web.answers import send_json
+from sync_server.web.answers import is_current, send_json
 from sync_server.wire.catalogue import read_language, write_catalogue
 
 
@@ -18,6 +18,6 @@ async def get_catalogue(request: web.Request) -> web.StreamResponse:
     written = write_catalogue(read_language(request.query.get("language")))
     # Weak: the same document is sent in several codings (RFC 9110, 8.8.3.3).
     headers = {"ETag": f'W/"{written.etag}"', "Vary": "Accept-Encoding"}
-    if any(tag.value in ("*", written.etag) for tag in request.if_none_match or ()):
+    if is_current(request, written.etag):
         return web.Response(status=304, headers=headers)
     return await send_json(request, written.body, headers=headers)

@@ -20,7 +20,7 @@ from typing import Final
 
 from aiohttp import web
 
-from sync_server.web.answers import choose_coding, compress
+from sync_server.web.answers import choose_coding, compress, is_current
 from sync_server.wire.problems import Problem
 
 FOLDER: Final = Path(__file__).parent.parent / "static" / "console"
@@ -77,7 +77,7 @@ async def get_page(request: web.Request) -> web.StreamResponse:
     """GET /console, with If-None-Match."""
     version = files().version
     headers = {"ETag": f'W/"{version}"', "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
-    if any(tag.value in ("*", version) for tag in request.if_none_match or ()):
+    if is_current(request, version):
         return web.Response(status=304, headers=headers)
     return _answer(request, PAGE, files().page, "text/html", headers)
 
