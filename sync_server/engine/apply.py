@@ -33,14 +33,15 @@ from erp_core.catalogue import BY_TABLE, ORDER
 from erp_core.india import IST
 from erp_core.values import Row
 from sync_server.engine.amending import amend, doer
+from sync_server.engine.doubles import find_doubles
 from sync_server.engine.draft import Draft, drafts_of
 from sync_server.engine.entitlements import agents_in
 from sync_server.engine.follow import follow
-from sync_server.engine.holders import find_doubles, find_uses
 from sync_server.engine.holding import hold, lock
 from sync_server.engine.judge import judge_groups
 from sync_server.engine.resubmitting import hold_back, keep_open
 from sync_server.engine.submission import Submission
+from sync_server.engine.uses import find_uses
 from sync_server.engine.world import LoadedWorld, lock_targets
 from sync_server.store import rows
 from sync_server.store.clock import Rights
@@ -73,15 +74,16 @@ async def apply(
     now = datetime.now(UTC)
     world = LoadedWorld(now.astimezone(IST).date())
     await world.load(connection, org_id, drafts)
-    await find_doubles(connection, org_id, drafts)
+    doubles = await find_doubles(connection, org_id, drafts)
     going_too = await find_uses(connection, org_id, drafts)
-    judge_groups(drafts, world, going_too)
+    judge_groups(drafts, world, going_too, doubles)
     keep_open(drafts)
     consequences = follow(drafts, world)
     writing = [draft for draft in (*drafts, *consequences) if draft.writes]
     if writing and await _rights_changed(connection, org_id, submissions, rights):
         raise Outdated
-    await _write(connection, org_id, now, writing)
+    async with rows.uniques_at_the_end(connection, doubles.freed(writing)):
+        await _write(connection, org_id, now, writing)
     return together
 
 

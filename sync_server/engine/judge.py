@@ -1,6 +1,6 @@
 """The judge: what is wrong with a draft, by how its fields may change, by its references and by the rules of the trade.
 
-Owns: the generic checks that follow from a declaration, and the order of all checks.
+Owns: the order of all checks, and those that follow from references; fields are checked in field_checks.py.
 Must not know: SQL, protocol.
 Invariant: a verdict depends on the draft, the record before it and the world only, so the same change gets the same verdict
 wherever it comes from (tests/unit/test_judge.py, tests/integration/test_rules_in_push.py).
@@ -8,43 +8,50 @@ wherever it comes from (tests/unit/test_judge.py, tests/integration/test_rules_i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from typing import Final, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from conflict.mutation import Key, Mutation, group
 from erp_core.catalogue import BY_NAME, ORDER
-from erp_core.language import Derivation, Entity, Field, Kind, Phone, Violation, World
+from erp_core.language import Derivation, Entity, Phone, Violation, World
 from erp_core.values import Row
 from sync_server.engine.access import assign, refusals, told, unknown_reference
+from sync_server.engine.doubles import Doubles
 from sync_server.engine.draft import Draft, Verdict
-from sync_server.engine.holders import OF_OTHERS, in_use
+from sync_server.engine.field_checks import LOCKED, check_fields
 from sync_server.engine.submission import Channel
+from sync_server.engine.uses import in_use
 from sync_server.engine.world import LoadedWorld
 
-LOCKED: Final = "locked"
+OF_OTHERS: Final = ("duplicate", "in_use")
+"""Codes of faults that tell of other records."""
 
 
-def judge_groups(drafts: Sequence[Draft], world: LoadedWorld, going_too: Mapping[Key, Sequence[Key]]) -> None:
+def judge_groups(
+    drafts: Sequence[Draft], world: LoadedWorld, going_too: Mapping[Key, Sequence[Key]], doubles: Doubles
+) -> None:
     """Give every draft its verdict: documents with their children together, parents before children.
 
     A refused draft takes its group with it, and the world shows the group's records as they were. What one group needs
-    another may set free (the last bales of a lot, the place of the primary contact), in whatever order they were sent: so
-    the refused ones are judged again until a round accepts none of them. `going_too`: which records to be deleted are
-    named by which others (holders.find_uses).
+    another may set free (the last bales of a lot, the place of the primary contact, a phone number), in whatever order they
+    were sent: so the refused ones are judged again until a round accepts none of them. `going_too`: which records to be
+    deleted are named by which others (uses.find_uses). `doubles`: who holds which unique value (doubles.find_doubles).
     """
     groups = _groups(drafts)
     open_groups = [(together, _as_merged(together)) for together in groups]
     while True:
-        refused = [(together, merged) for together, merged in open_groups if not _accept(together, world)]
+        refused = [(together, merged) for together, merged in open_groups if not _accept(together, world, doubles)]
         if not refused or len(refused) == len(open_groups):
             break
         open_groups = refused
         for together, merged in refused:
             for draft, (after, verdict, faults) in zip(together, merged, strict=True):
                 draft.after, draft.verdict, draft.faults = after, verdict, list(faults)
-    while any(_keep_what_is_named(together, world, going_too) for together in groups):
-        pass  # who stays may name others in turn
+    while going_too and any(
+        _keep_what_is_named(together, world, going_too) or _keep_what_is_held(together, world, doubles)
+        for together in groups
+    ):
+        pass  # who stays may name others in turn, and holds what it held
 
 
 def _as_merged(together: Sequence[Draft]) -> Sequence[tuple[Row | None, Verdict, Sequence[Violation]]]:
@@ -52,9 +59,9 @@ def _as_merged(together: Sequence[Draft]) -> Sequence[tuple[Row | None, Verdict,
     return [(draft.after, draft.verdict, tuple(draft.faults)) for draft in together]
 
 
-def _accept(together: Sequence[Draft], world: LoadedWorld) -> bool:
+def _accept(together: Sequence[Draft], world: LoadedWorld, doubles: Doubles) -> bool:
     """Judge a group; if one of it is guilty, refuse them all."""
-    guilty = _first_guilty(together, world)
+    guilty = _first_guilty(together, world, doubles)
     if guilty is not None:
         _refuse_with(together, guilty, world)
     return guilty is None
@@ -66,6 +73,16 @@ def _keep_what_is_named(together: Sequence[Draft], world: LoadedWorld, going_too
         staying = [key for key in going_too.get(draft.mutation.key, ()) if world.holds(key)]
         if staying and draft.writes:
             draft.refuse(in_use(staying[0], f" ({staying[0][1]})"))
+            _refuse_with(together, draft, world)
+            return True
+    return False
+
+
+def _keep_what_is_held(together: Sequence[Draft], world: LoadedWorld, doubles: Doubles) -> bool:
+    """Refuse a draft that takes a value from a record that was to give it up and does not; say whether there was one."""
+    for draft in together:
+        if draft.writes and (faults := doubles.faults(draft, world)):
+            draft.refuse(*faults)
             _refuse_with(together, draft, world)
             return True
     return False
@@ -87,7 +104,7 @@ def _groups(drafts: Sequence[Draft]) -> Sequence[Sequence[Draft]]:
     return [[by_key[mutation.key] for mutation in together] for together in grouped]
 
 
-def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None:
+def _first_guilty(together: Sequence[Draft], world: LoadedWorld, doubles: Doubles) -> Draft | None:
     """Judge each draft of a group; give the first one that must be refused."""
     for draft in together:
         if draft.verdict is Verdict.PARKED:
@@ -105,6 +122,7 @@ def _first_guilty(together: Sequence[Draft], world: LoadedWorld) -> Draft | None
     for draft in together:
         if draft.verdict is Verdict.PARKED or (draft.verdict is Verdict.DUPLICATE and not draft.faults):
             continue
+        draft.faults.extend(doubles.faults(draft, world))
         reasons = list(draft.faults) if draft.verdict is Verdict.REFUSED else judge(draft, world)
         if reasons:
             draft.faults.clear()
@@ -167,73 +185,9 @@ def _by_the_trade(draft: Draft, world: World) -> list[Violation]:
 
 def _unamended(draft: Draft, after: Row) -> Iterator[Violation]:
     """Judge the fields of a draft; what an approved amendment says of them is why they may change."""
-    for fault in _by_field(draft.entity, after, draft.before):
+    for fault in check_fields(draft.entity, after, draft.before):
         if fault.code != LOCKED or not draft.amended.issuperset(fault.fields):
             yield fault
-
-
-# --- By how a field may change ----------------------------------------------------------------------------------------
-
-FieldCheck: TypeAlias = Callable[[Entity, Field, Row, Row | None], Iterator[Violation]]
-"""(entity, field, after, before) -> what is wrong with the field's new value."""
-
-
-def _by_field(entity: Entity, after: Row, before: Row | None) -> Iterator[Violation]:
-    for field, check in _checked_fields(entity):
-        value = after[field.name]
-        if value is None and field.required:
-            yield Violation("missing", f"{field.name} is needed.", (field.name,))
-        if check is not None and (before is None or value != before[field.name]):
-            yield from check(entity, field, after, before)
-
-
-@cache
-def _checked_fields(entity: Entity) -> Sequence[tuple[Field, FieldCheck | None]]:
-    """Give the fields of which something is to be checked; once per entity, because every pushed record passes here."""
-    fields = ((field, _CHECKS.get(field.change.kind)) for field in entity.fields if not field.derived)
-    return [(field, check) for field, check in fields if field.required or check is not None]
-
-
-def _once(_: Entity, field: Field, __: Row, before: Row | None) -> Iterator[Violation]:
-    if before is not None and before[field.name] is not None:
-        yield Violation("set_once", f"{field.name} is set once and cannot be changed afterwards.", (field.name,))
-
-
-def _locked(entity: Entity, field: Field, _: Row, before: Row | None) -> Iterator[Violation]:
-    if before is not None and field.change.when is not None and field.change.when.holds(before):
-        sentence = f"{field.name} of this {entity.title.lower()} is fixed by now; ask for an amendment instead."
-        yield Violation(LOCKED, sentence, (field.name,))
-
-
-def _tally(_: Entity, field: Field, after: Row, __: Row | None) -> Iterator[Violation]:
-    value, most = after[field.name], field.change.most_in(after)
-    if value is not None and (value < field.change.least or (most is not None and value > most)):
-        bounds = f"at least {field.change.least}" if most is None else f"between {field.change.least} and {most}"
-        yield Violation("out_of_bounds", f"{field.name} would be {value}; it must be {bounds}.", (field.name,))
-
-
-def _guarded(entity: Entity, field: Field, after: Row, before: Row | None) -> Iterator[Violation]:
-    states = entity.machines[field.name]
-    if after[field.name] is None:
-        return
-    goal = after[field.name]
-    if before is None:
-        if goal not in states.begins:
-            begins = " or ".join(states.begins)
-            yield Violation(
-                "wrong_state", f"A new {entity.title.lower()} begins as {begins}, not as {goal}.", (field.name,)
-            )
-    elif not states.reaches(before[field.name], goal):
-        sentence = f"{entity.title} is {before[field.name]} and cannot become {goal}."
-        yield Violation("wrong_state", sentence, (field.name,))
-
-
-_CHECKS: Final[Mapping[Kind, FieldCheck]] = {
-    Kind.ONCE: _once,
-    Kind.LOCKED: _locked,
-    Kind.TALLY: _tally,
-    Kind.GUARDED: _guarded,
-}
 
 
 # --- By reference -----------------------------------------------------------------------------------------------------

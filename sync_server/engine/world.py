@@ -57,6 +57,10 @@ class LoadedWorld:
             if name == entity.name and row is not None and row[field] is not None:
                 self._siblings[name, field, row[field]].add(id)
 
+    def knows(self, key: Key) -> bool:
+        """Whether a row was loaded or put, be it as deleted."""
+        return key in self._rows
+
     def holds(self, key: Key) -> bool:
         return self._rows.get(key) is not None
 

@@ -9,7 +9,8 @@ Invariant: one statement per call (tests/integration/test_statement_counts.py); 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
 
@@ -67,6 +68,19 @@ async def update(connection: Connection, entity: Entity, org_id: str, rows: Mapp
 async def delete(connection: Connection, entity: Entity, org_id: str, ids: Iterable[str]) -> None:
     """Delete the rows of `ids`, and with them the rows that live and die with them."""
     await connection.execute(f"DELETE FROM {entity.table} WHERE org_id = $1 AND id = ANY($2)", org_id, sorted(ids))
+
+
+@asynccontextmanager
+async def uniques_at_the_end(connection: Connection, needed: bool) -> AsyncIterator[None]:
+    """Look for doubles after the last statement, where one row takes what another gives up; else after each of them.
+
+    Raises asyncpg.UniqueViolationError at the end. Cost: two statements if it is `needed`.
+    """
+    if needed:
+        await connection.execute("SET CONSTRAINTS ALL DEFERRED")
+    yield
+    if needed:
+        await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 async def ids_by(

@@ -96,7 +96,9 @@ def _keys(entity: Entity) -> Iterator[sa.ForeignKeyConstraint | sa.UniqueConstra
             ondelete="CASCADE" if field.name == entity.parent else None,
         )
     for names in entity.unique_keys:
-        yield sa.UniqueConstraint("org_id", *names, name=f"{entity.table}_{'_'.join(names)}_key")
+        # Looked at after a statement, not within it: one row of it may take what another gives up (engine/doubles.py).
+        key = f"{entity.table}_{'_'.join(names)}_key"
+        yield sa.UniqueConstraint("org_id", *names, name=key, deferrable=True, initially="IMMEDIATE")
 
 
 def _checks(entity: Entity) -> Iterator[sa.CheckConstraint]:

@@ -130,7 +130,8 @@ class World:
 
     async def branch(self, org: str, branch: str) -> None:
         await self.connection.execute(
-            "INSERT INTO branches (org_id, id, code, name, state) VALUES ($1, $2, $2, $2, 'Gujarat') ON CONFLICT DO NOTHING",
+            "INSERT INTO branches (org_id, id, code, name, state) VALUES ($1, $2, $2, $2, 'Gujarat')"
+            " ON CONFLICT (org_id, id) DO NOTHING",
             *(org, branch),
         )
 

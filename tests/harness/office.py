@@ -192,7 +192,7 @@ async def furnish(house: House) -> None:
       INSERT INTO financial_years (org_id, id, organisation_id, name, starts_on, ends_on)
         VALUES ('{house.org_id}', 'fy1', '{house.org_id}', '2026-27', '2026-04-01', '2027-03-31');
       INSERT INTO units (org_id, id, code, name, dimension, factor_to_base)
-        VALUES ('{house.org_id}', 'candy', 'candy', 'Candy', 'mass', 355.62) ON CONFLICT DO NOTHING;
+        VALUES ('{house.org_id}', 'candy', 'candy', 'Candy', 'mass', 355.62) ON CONFLICT (org_id, id) DO NOTHING;
       INSERT INTO notifications (org_id, id, reader_id, kind, title)
         VALUES ('{house.org_id}', 'm1', 'agent1', 'task.assigned', 'You have a new task');
       INSERT INTO sync_issues (org_id, id, author_id, table_name, record_id, kind, operation, reason_code, sentence, state)

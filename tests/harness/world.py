@@ -123,7 +123,7 @@ class House:
     async def employ(self, user: str, role: str | None = None, **place: Any) -> None:
         """Add a user if there is none, and with a role a grant; `place`: branch_id, partner_id or agent_id, valid_until…."""
         await self.fetch(
-            "INSERT INTO users (org_id, id, username, name) VALUES ($1, $2, $3, $2) ON CONFLICT DO NOTHING",
+            "INSERT INTO users (org_id, id, username, name) VALUES ($1, $2, $3, $2) ON CONFLICT (org_id, id) DO NOTHING",
             *(self.org_id, user, f"{user}@{self.org_id}"),
         )
         if role is not None:

@@ -34,7 +34,7 @@ async def crowded(house: House) -> House:
     people = "SELECT kind || n AS id FROM generate_series(0, 39) n CROSS JOIN unnest('{agent,filler}'::text[]) kind"
     await house.run(f"""
       INSERT INTO users (org_id, id, username, name)
-        SELECT '{house.org_id}', id, id || '@{house.org_id}', id FROM ({people}) p ON CONFLICT DO NOTHING;
+        SELECT '{house.org_id}', id, id || '@{house.org_id}', id FROM ({people}) p ON CONFLICT (org_id, id) DO NOTHING;
       INSERT INTO grants (org_id, id, user_id, role_id) SELECT '{house.org_id}', 'of.' || id, id, 'everything' FROM ({people}) p
     """)
     return house

@@ -116,6 +116,26 @@ async def test_unique_value_is_held_once_within_a_push_and_without(house: House)
     assert await reasons(house, updated("business_partners", "p", phone=phone, trade_name="X")) == {}
 
 
+async def test_records_of_a_push_may_pass_unique_values_on_and_a_refused_one_keeps_its_own(house: House) -> None:
+    first, second, third = "+919825012345", "+919825012346", "+919825012347"
+    given = [{"id": "p", "phone": first}, {"id": "q", "phone": second}]
+    assert await reasons(house, {"business_partners": {"updated": given}}) == {}
+
+    changed = [{"id": "q", "phone": first}, {"id": "seller", "phone": second}, {"id": "p", "phone": third}]
+    assert await reasons(house, {"business_partners": {"updated": changed}}) == {}
+    gone = {
+        "created": [partner("new", phone=third)],
+        "updated": [{"id": "q", "phone": second}],
+        "deleted": ["p", "seller"],
+    }
+    assert await reasons(house, {"business_partners": gone}) == {}
+    stays = {"created": [partner("b", phone=third)], "updated": [{"id": "new", "phone": None, "branch_id": "nowhere"}]}
+    assert await reasons(house, {"business_partners": stays}) == {"new": "unknown_reference", "b": "duplicate"}
+
+    held = {id: row["phone"] for id, row in (await house.truth("business_partners")).items()}
+    assert held == {"new": third, "q": second}
+
+
 async def test_unique_value_taken_by_two_phones_at_once_is_one_phones(house: House) -> None:
     cursor, phone = await house.clock(), "+919825012345"
 

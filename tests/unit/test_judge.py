@@ -10,6 +10,7 @@ import pytest
 from conflict.mutation import Mutation, Operation
 from erp_core.access import CODES, GUEST, MEMBER
 from erp_core.catalogue import BY_TABLE
+from sync_server.engine.doubles import Doubles
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.judge import judge_groups
@@ -53,7 +54,7 @@ def codes(draft: Draft) -> list[str]:
 def test_right_record_is_accepted_and_the_world_shows_it(world: LoadedWorld) -> None:
     good = partner()
 
-    judge_groups([good], world, {})
+    judge_groups([good], world, {}, Doubles())
 
     assert (good.verdict, codes(good)) == (Verdict.ACCEPTED, [])
     assert world.get("business_partner", "p") == good.after
@@ -62,7 +63,7 @@ def test_right_record_is_accepted_and_the_world_shows_it(world: LoadedWorld) -> 
 def test_refused_record_is_not_shown_by_the_world(world: LoadedWorld) -> None:
     bad = partner(branch_id="nowhere")
 
-    judge_groups([bad], world, {})
+    judge_groups([bad], world, {}, Doubles())
 
     assert (bad.verdict, codes(bad), bad.after) == (Verdict.REFUSED, ["unknown_reference"], None)
     assert world.get("business_partner", "p") is None
@@ -71,7 +72,7 @@ def test_refused_record_is_not_shown_by_the_world(world: LoadedWorld) -> None:
 def test_every_missing_field_is_named_at_once(world: LoadedWorld) -> None:
     bare = partner(legal_name=None, branch_id=None)
 
-    judge_groups([bare], world, {})
+    judge_groups([bare], world, {}, Doubles())
 
     assert {fault.fields for fault in bare.faults} == {("branch_id",), ("legal_name",)}
 
@@ -79,7 +80,7 @@ def test_every_missing_field_is_named_at_once(world: LoadedWorld) -> None:
 def test_value_that_could_not_be_read_is_the_reason_and_no_rule_guesses_further(world: LoadedWorld) -> None:
     unreadable = partner(state="abcdef", branch_id="nowhere")
 
-    judge_groups([unreadable], world, {})
+    judge_groups([unreadable], world, {}, Doubles())
 
     assert codes(unreadable) == ["unknown_choice"]
 
@@ -87,7 +88,7 @@ def test_value_that_could_not_be_read_is_the_reason_and_no_rule_guesses_further(
 def test_what_phones_only_read_is_refused_before_anything_else(world: LoadedWorld) -> None:
     setting = created("settings", "s", scope="no such scope")
 
-    judge_groups([setting], world, {})
+    judge_groups([setting], world, {}, Doubles())
 
     assert codes(setting) == ["read_only"]
 
@@ -99,7 +100,7 @@ def test_document_lives_or_dies_with_its_children_in_any_order(world: LoadedWorl
     bad = created("partner_contacts", "c2", partner_id="p", kind="owner")
     world._gathered.add(("partner_contact", "partner_id"))
 
-    judge_groups([bad, good, parent] if reverse else [parent, good, bad], world, {})
+    judge_groups([bad, good, parent] if reverse else [parent, good, bad], world, {}, Doubles())
 
     assert (codes(parent), codes(good), codes(bad)) == (["refused_together"], ["refused_together"], ["missing"])
     assert "contact" in parent.faults[0].sentence
@@ -110,7 +111,7 @@ def test_two_submissions_are_two_groups(world: LoadedWorld) -> None:
     bad = created("partner_contacts", "c", submission("another"), partner_id="p", kind="owner")
     world._gathered.add(("partner_contact", "partner_id"))
 
-    judge_groups([parent, bad], world, {})
+    judge_groups([parent, bad], world, {}, Doubles())
 
     assert (parent.verdict, bad.verdict) == (Verdict.ACCEPTED, Verdict.REFUSED)
 
@@ -126,7 +127,7 @@ def test_deletion_stays_undone_while_one_that_names_the_record_stays(world: Load
     third.faults.extend(partner(state="abcdef").faults)
     key = "business_partners"
 
-    judge_groups([first, second, third], world, {(key, "a"): [(key, "b")], (key, "b"): [(key, "c")]})
+    judge_groups([first, second, third], world, {(key, "a"): [(key, "b")], (key, "b"): [(key, "c")]}, Doubles())
 
     assert [draft.verdict for draft in (first, second, third)] == [Verdict.REFUSED] * 3
     assert (codes(first), codes(second)) == (["in_use"], ["in_use"])
