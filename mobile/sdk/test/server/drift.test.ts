@@ -3,50 +3,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { checkDrift, heal, repair } from '../../src/drift'
-import type { Api } from '../../src/drift'
 import { KINDS } from '../support/database'
-import { Device, assertQuiet, branchOf, contents, serverUrl, token } from '../support/device'
+import { Device, assertQuiet, branchOf, contents } from '../support/device'
+import { Counting, spoil } from '../support/drifting'
 import { create, remove, update } from '../support/edits'
 import { Random } from '../support/random'
 import { partner } from '../support/samples'
 
 const random = new Random()
-
-/** The requests as a transport sends them, and how many bytes came back. */
-class Counting implements Api {
-  heard = 0
-  constructor(private readonly username: string) {}
-
-  async post<T>(path: string, body: unknown): Promise<T> {
-    const headers = { authorization: `Bearer ${await token(this.username)}`, 'content-type': 'application/json' }
-    const answer = await fetch(`${serverUrl()}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
-    const text = await answer.text()
-    assert.equal(answer.status, 200, text)
-    this.heard += text.length
-    return JSON.parse(text) as T
-  }
-}
-
-/** Write rows past the sync, as a broken disk or an old fault would: they count as synced. */
-async function spoil(device: Device, count: number): Promise<string[]> {
-  const collection = device.database.get('business_partners')
-  const found = (await collection.query().fetch()).slice(0, count + 1)
-  const [gone, ...bent] = found
-  assert.ok(gone && bent.length === count)
-  await device.database.write(async () => {
-    await gone.destroyPermanently()
-    const edits = bent.map((record) => record.prepareUpdate(() => record._setRaw('legal_name', 'bent')))
-    await device.database.batch(...edits)
-    const clean = bent.map((record) =>
-      record.prepareUpdate(() => {
-        record._raw._status = 'synced'
-        record._raw._changed = ''
-      }),
-    )
-    await device.database.batch(...clean)
-  })
-  return found.map((record) => record.id)
-}
 
 for (const kind of KINDS) {
   describe(`drift (${kind})`, () => {

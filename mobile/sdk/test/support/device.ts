@@ -59,6 +59,8 @@ export interface DeviceOptions {
 export class Device {
   /** What happens to the device's requests by method. */
   faults: { GET: Fault; POST: Fault } = { GET: 'none', POST: 'none' }
+  /** How many bytes of answers came. */
+  heard = 0
   /** Called between the pull and the push: the moment when another phone pushes. */
   beforePush: () => Promise<void> = async () => undefined
   /** Called when an answer to a push is there and before the client has it: the moment of an edit during a push. */
@@ -112,6 +114,7 @@ export class Device {
     if (options.method === 'POST') await this.beforePush()
     const answer = await fetch(url, options)
     const text = await answer.text()
+    this.heard += text.length
     if (options.method === 'POST') await this.duringPush()
     return { status: answer.status, text: async () => text }
   }
