@@ -1,4 +1,4 @@
-"""The SDK as its users get it: packed, installed into an empty project, type-checked and run."""
+"""The SDK as its users get it: packed, installed into an empty project, type-checked, and synced with a server."""
 
 from __future__ import annotations
 
@@ -9,20 +9,33 @@ import shutil
 from pathlib import Path
 
 from mobile.node import SDK, find_node, ready_sdk
+from tests.harness.servers import Server
 
 SECONDS_MAX = 180.0
 
 PROGRAM = """\
 import { Database } from '@nozbe/watermelondb'
 import LokiJSAdapter from '@nozbe/watermelondb/adapters/lokijs'
-import { TABLES, Unit, cottonSync, migrations, modelClasses, schema } from '@cotton-sync/sdk'
+import { BusinessPartner, CottonSync, migrations, modelClasses, schema } from '@cotton-sync/sdk'
 
-const still = { useWebWorker: false, useIncrementalIndexedDB: false, extraLokiOptions: { autosave: false } }
-const adapter = new LokiJSAdapter({ schema, migrations, ...still })
-const database = new Database({ adapter, modelClasses })
-const sync = cottonSync({ url: 'https://erp.example.com', token: async () => 'a token' })
-const units: Promise<number> = database.get<Unit>('units').query().fetchCount()
-units.then((count) => console.log(JSON.stringify([TABLES.length > 10, count, typeof sync.pullChanges])))
+declare const process: { argv: string[] }
+
+async function main() {
+  const still = { useWebWorker: false, useIncrementalIndexedDB: false, extraLokiOptions: { autosave: false } }
+  const adapter = new LokiJSAdapter({ schema, migrations, ...still })
+  const database = new Database({ adapter, modelClasses })
+  const cotton = new CottonSync({ url: process.argv[2] as string, database })
+  await cotton.session.login({ username: 'agent1', password: 'cotton-demo' })
+  await cotton.sync()
+  const partners = await database.get<BusinessPartner>('business_partners').query().fetch()
+  await database.write(() => (partners[0] as BusinessPartner).update((partner) => { partner.remarks = 'Met today.' }))
+  const edited: boolean = !(await cotton.safeToLogout()).safe
+  await cotton.sync()
+  const { phase, pending, parked } = cotton.status
+  console.log(JSON.stringify({ partners: partners.length > 0, edited, phase, pending, parked }))
+}
+
+main()
 """
 
 
@@ -56,7 +69,9 @@ def npm() -> tuple[str, ...]:
     return (found,)
 
 
-async def test_the_packed_sdk_installs_into_an_empty_project_type_checks_and_runs(tmp_path: Path) -> None:
+async def test_the_packed_sdk_installs_into_an_empty_project_type_checks_and_syncs(
+    tmp_path: Path, demo_server: Server
+) -> None:
     sdk = await asyncio.to_thread(ready_sdk)
     packed = json.loads(await run(sdk, *npm(), "pack", "--json", "--silent", "--pack-destination", str(tmp_path)))
     paths = {file["path"] for file in packed[0]["files"]}
@@ -78,7 +93,8 @@ async def test_the_packed_sdk_installs_into_an_empty_project_type_checks_and_run
     )
 
     await run(project, find_node(), str(SDK / "node_modules" / "typescript" / "bin" / "tsc"), "--project", ".")
-    printed = await run(project, find_node(), "program.js")
+    printed = await run(project, find_node(), "program.js", demo_server.url)
 
     assert not (modules / "@cotton-sync" / "sdk").is_symlink(), "the tarball was installed, not the folder"
-    assert json.loads(printed.splitlines()[-1]) == [True, 0, "function"]
+    done = {"partners": True, "edited": True, "phase": "idle", "pending": 0, "parked": 0}
+    assert json.loads(printed.splitlines()[-1]) == done
