@@ -1,8 +1,9 @@
-"""Titles: what entities, fields, states and choices are called, in English, Hindi and Gujarati.
+"""Titles: what entities, fields, states and choices are called, in English, Hindi and Gujarati, and why a change is refused.
 
 Owns: the look-up.
 Must not know: who is told what, and when.
-Invariant: whatever the catalogue declares has a title in every language (tests/unit/test_titles.py).
+Invariant: whatever the catalogue declares has a title in every language (tests/unit/test_titles.py), and every reason a
+sentence (tests/unit/test_reasons.py).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from erp_core.language import Entity
+from erp_core.titles import reasons_gu, reasons_hi
 from erp_core.titles.fields import FIELDS
 from erp_core.titles.places import PLACES
 from erp_core.titles.words import ENTITIES, WORDS
@@ -54,3 +56,15 @@ def word_title(entity: Entity, field: str, word: str, language: str) -> str:
         return (word, *PLACES[word])[_COLUMN.get(language, 0)]
     found = WORDS.get(f"{entity.name}.{field}.{word}") or WORDS.get(word)
     return word if found is None else found[_COLUMN.get(language, 0)]
+
+
+_REASONS: Final[Mapping[str, Mapping[str, str]]] = {"hi": reasons_hi.REASONS, "gu": reasons_gu.REASONS}
+
+
+def reason_sentence(code: str, language: str) -> str | None:
+    """Say why a change is refused, by the code of the reason; None where the rule's own English sentence is to be told.
+
+    >>> reason_sentence("missing", "hi"), reason_sentence("missing", "en")
+    ('इसे लिखना ज़रूरी है।', None)
+    """
+    return _REASONS.get(language, {}).get(code)

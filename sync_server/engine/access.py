@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
+from typing import Final
 
 from erp_core.access import admits
 from erp_core.catalogue import BY_NAME
@@ -21,7 +22,7 @@ from erp_core.values import Row
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import mask_of
 
-OUT_OF_SCOPE = "out_of_scope"
+OUT_OF_SCOPE: Final = "out_of_scope"
 NOT_ALLOWED = "not_allowed"
 
 

@@ -101,6 +101,11 @@ class Draft:
         return cls(origin, mutation, BY_TABLE[mutation.table], faults=[Violation("not_processable", sentence)])
 
     @property
+    def readable(self) -> Mapping[str, Value]:
+        """What was sent and could be read."""
+        return {name: value for name, value in self.sent.items() if value is not _UNREADABLE}
+
+    @property
     def deletes(self) -> bool:
         return self.mutation.operation is Operation.DELETED
 

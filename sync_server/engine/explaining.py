@@ -14,13 +14,14 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
+from conflict.explain import LONGEST as VALUE_MAX
 from conflict.explain import explain, explain_record, shortened, suggest, yes_or_no
 from conflict.explain import hidden as something_hidden
 from conflict.merge import Outcome
 from conflict.words import known
 from erp_core.india import IST
-from erp_core.language import SERVER_FIELDS, Entity
-from erp_core.titles import entity_title, field_title, word_title
+from erp_core.language import SERVER_FIELDS, Entity, Violation
+from erp_core.titles import entity_title, field_title, reason_sentence, word_title
 from erp_core.values import Choice, Day, Document, Flag, Instant, Integer, Number, Reference, Text, Words
 
 SENTENCES_MAX: Final = 1_000
@@ -102,6 +103,29 @@ def sentences(
 def sentence_of_record(entity: Entity, reason: str, language: str | None) -> str:
     """Say why a whole record waits: stale, deleted_meanwhile, issue_closed and the like (wording.py)."""
     return explain_record(reason, entity_title(entity, known(language)), language)
+
+
+def sentence_of_rule(
+    entity: Entity, fault: Violation, sent: Mapping[str, Any], language: str | None, hidden: Collection[str]
+) -> str:
+    """Say why a record breaks a rule: the fields, as their author `sent` them, and the reason. In English the rule says it
+    itself, with its figures; so it does where the reason has no sentence in another language.
+    """
+    said = reason_sentence(fault.code, known(language))
+    if said is None:
+        return fault.sentence
+    words = _in_words(entity, known(language))
+    named = [
+        _with_value(words, name, sent.get(name))
+        for name in fault.fields
+        if name in entity.by_name and name not in hidden
+    ]
+    return f"{', '.join(named)}: {said}" if named else f"{entity_title(entity, known(language))}: {said}"
+
+
+def _with_value(words: InWords, name: str, value: Any) -> str:
+    shown = None if value is None else words.shown(name, value)
+    return words.title(name) if shown is None else f"{words.title(name)} ({shortened(shown, VALUE_MAX)})"
 
 
 def suggestion(reason: str, language: str | None, *, refused: bool = False) -> str:

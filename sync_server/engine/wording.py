@@ -17,7 +17,7 @@ from conflict.policies import BASE_UNKNOWN
 from conflict.records import CHANGED_MEANWHILE, DELETED_MEANWHILE, STALE
 from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
-from sync_server.engine.explaining import SENTENCES_MAX, sentence_of_record, sentences, suggestion
+from sync_server.engine.explaining import SENTENCES_MAX, sentence_of_record, sentence_of_rule, sentences, suggestion
 from sync_server.store.database import Connection
 from sync_server.store.languages import read_languages
 
@@ -38,7 +38,7 @@ async def languages_of(connection: Connection, org_id: str, waiting: Collection[
 def why(draft: Draft, languages: Mapping[str, str]) -> str:
     """Say why a draft waits, each reason once; at most SENTENCES_MAX characters, cut at a blank.
 
-    The rules of the trade speak English; what a merge could not decide is said in any language there is.
+    The rules of the trade speak English, with their figures; in another language the reason is said, and what was sent.
     """
     said = dict.fromkeys(_reasons(draft, languages.get(draft.origin.actor.user_id)))
     return shortened(" ".join(said), SENTENCES_MAX - 1)
@@ -62,4 +62,4 @@ def _reasons(draft: Draft, language: str | None) -> Iterator[str]:
         elif fault.code in OF_RECORDS:
             yield sentence_of_record(draft.entity, fault.code, language)
         else:
-            yield fault.sentence
+            yield sentence_of_rule(draft.entity, fault, draft.readable, language, hidden)

@@ -144,3 +144,19 @@ async def test_endless_reasons_are_cut_at_a_word(phones: tuple[House, Field, Fie
     assert json.loads(issue["payload"])["entity_type"] == words
     assert len(issue["sentence"]) > SENTENCES_MAX - 10
     assert issue["sentence"].endswith("wrong…")
+
+
+@pytest.mark.parametrize("language", ["hi", "gu"])
+async def test_broken_rule_is_told_in_the_authors_language_with_what_was_sent(
+    phones: tuple[House, Field, Field], language: str
+) -> None:
+    house, _, second = phones
+    await speaks(house, "agent2", language)
+
+    await second.exchange(updated("availabilities", "l", bales_sold=1_200))
+
+    said = second.verdict("l")["sentence"]
+    assert (await house.issues())[0]["sentence"] == said
+    assert re.search(SCRIPTS[language], said)
+    assert "(1,200)" in said
+    assert not re.search("[A-Za-z]", said), said
