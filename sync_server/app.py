@@ -2,8 +2,8 @@
 
 Owns: what the application consists of, in which order it is opened and closed, and how aiohttp is to serve it.
 Must not know: what any of the parts does.
-Invariant: what `create_app` opens at start is closed at the end, whatever else fails, and nothing is kept outside the
-application, so that several can live in one process (tests/integration/test_serving.py).
+Invariant: what `create_app` opens at start is closed at the end, whatever else fails, and nothing but what the process counts
+(meters.py) is kept outside the application, so that several can live in one process (tests/integration/test_serving.py).
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
             statement_timeout_ms=settings.statement_timeout_ms,
             lock_timeout_ms=settings.lock_timeout_ms,
             idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+            slow_statement_ms=settings.slow_statement_ms,
         )
         try:
             async with database.acquire(NO_ORGANISATION) as connection:

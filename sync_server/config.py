@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sync_server.config_codes import SECRETS, CodeSettings
 from sync_server.config_lists import NONE, Rates, is_loopback, read_networks, read_origins, read_rates
 from sync_server.config_live import LiveSettings
+from sync_server.config_metrics import MetricsSettings
 
 PREFIX: Final = "COTTON_"
 
@@ -43,7 +44,7 @@ address. It stops loops and floods, not work."""
 
 
 class ServerSettings(BaseSettings):
-    """All settings but those of codes (config_codes.py) and of live connections (config_live.py)."""
+    """All settings but those of codes (config_codes.py), live connections (config_live.py) and metrics (config_metrics.py)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
 
@@ -192,7 +193,7 @@ class ServerSettings(BaseSettings):
         return None if path is None else path.expanduser().absolute()
 
 
-class Settings(CodeSettings, LiveSettings, ServerSettings):
+class Settings(CodeSettings, MetricsSettings, LiveSettings, ServerSettings):
     """The settings of one server process; frozen."""
 
     @property

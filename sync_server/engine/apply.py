@@ -39,6 +39,7 @@ from sync_server.engine.entitlements import agents_in
 from sync_server.engine.follow import follow
 from sync_server.engine.holding import hold, lock
 from sync_server.engine.judge import judge_groups
+from sync_server.engine.meters import count_verdicts
 from sync_server.engine.resubmitting import hold_back, keep_open
 from sync_server.engine.submission import Submission
 from sync_server.engine.uses import find_uses
@@ -84,6 +85,7 @@ async def apply(
         raise Outdated
     async with rows.uniques_at_the_end(connection, doubles.freed(writing)):
         await _write(connection, org_id, now, writing)
+    count_verdicts(draft for one in together for draft in one)
     return together
 
 

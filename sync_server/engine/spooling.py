@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from sync_server.engine.cursor import Course
 from sync_server.engine.entitlements import View, hidden_fields
 from sync_server.engine.gate import synced
+from sync_server.engine.meters import PULLS, SPOOLED_ROWS, count_delta
 from sync_server.engine.pull import (
     ATTEMPTS_MAX,
     Delta,
@@ -64,10 +65,11 @@ async def pull(
     """Answer a pull, from memory if it is small. Raises `cursor.FromTheFuture`, `unit_of_work.Busy`."""
     delta = await pull_delta(database, standings, actor, request)
     if delta is not None:
+        count_delta(len(delta.moved))
         return delta
     for _ in range(ATTEMPTS_MAX):
-        spooled = await _spool(database, room, standings, actor, request)
-        if spooled is not None:
+        if (spooled := await _spool(database, room, standings, actor, request)) is not None:
+            PULLS.add("replacement" if spooled.replaces else "spooled")
             return spooled
     raise Busy
 
@@ -122,7 +124,7 @@ async def _fill(
             planned.set_result(Spooled(clock.position, way is Course.REPLACEMENT, tables))
             await listings.take_your_time(connection)
             for listing, spool in jobs:
-                await listings.copy_listing(connection, reader, listing, spool.write)
+                SPOOLED_ROWS.add(n=await listings.copy_listing(connection, reader, listing, spool.write))
                 await spool.finish()
     finally:
         for _, spool in jobs:

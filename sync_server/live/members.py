@@ -91,11 +91,15 @@ class Stale(Enum):
 
 @dataclass(slots=True)
 class Heard:
-    """What came of a batch: connections with something to be told, channels that they lost, channels to be looked at."""
+    """What came of a batch: connections with something to be told, channels that they lost, channels to be looked at.
+
+    `since`: when the oldest commit of this process that is in it was made (time.monotonic), if one is.
+    """
 
     ready: set[Member] = field(default_factory=set)
     lost: list[tuple[Member, str]] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
+    since: float | None = None
 
 
 def subscribe(member: Member, name: str, labels: Sequence[str] = ()) -> bool:

@@ -17,6 +17,8 @@ from typing import Final, Protocol
 import structlog
 from redis.exceptions import RedisClusterException, RedisError
 
+from sync_server.live.meters import BUS_LOST, BUS_UP
+
 PREFIX: Final = "cotton-live:"
 OUTBOX_MAX: Final = 1_000
 """Messages that wait for Redis, 50 KB each at most; older ones are dropped, as the log has them."""
@@ -111,7 +113,9 @@ class RedisBus:
 
     def _note(self, *, up: bool, fault: BaseException | None = None) -> None:
         """Log that Redis is gone or back, once each."""
+        BUS_UP.set(up)
         if up is not self._up:
+            BUS_LOST.add(n=not up)
             self._up = up
             log.warning("live_bus_is_back" if up else "live_bus_unreachable", fault=type(fault).__name__)
 

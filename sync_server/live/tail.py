@@ -86,12 +86,19 @@ class Tail:
         self._tell = tell
         self._publish = publish
         self._woken = asyncio.Event()
+        self._committed: dict[str, float] = {}
         self._unsure: dict[str, set[str]] = {}
         self._turned_at = 0.0
 
     def wake(self) -> None:
         """Have the log looked at now."""
         self._woken.set()
+
+    def committed(self, org_id: str) -> None:
+        """Have the log looked at now: this process has just committed something of an organisation."""
+        if self._hub.house(org_id) is not None:
+            self._committed.setdefault(org_id, time.monotonic())
+        self.wake()
 
     async def follow(self) -> None:
         """Look at the log, for ever. Raises what the source raises; then begin anew."""
@@ -106,12 +113,14 @@ class Tail:
         """Look at every organisation once. Cost: one statement, and for each that moved two more."""
         names = [house.org_id for house in self._hub.houses()]
         if not names:
+            self._committed.clear()
             return
         clocks = await self._source.clocks(names)
         for org_id, (position, rights) in clocks.items():
             house = self._hub.house(org_id)
+            since = self._committed.pop(org_id, None)
             if house is not None and (position > house.clock or rights != house.rights):
-                await self._catch_up(house)
+                await self._catch_up(house, since)
         await self._settle()
         await self._turn_by_time()
 
@@ -123,13 +132,14 @@ class Tail:
         elif outcome in (Stale.GAP, Stale.TURNED):
             self.wake()
 
-    async def _catch_up(self, house: House) -> None:
+    async def _catch_up(self, house: House, since: float | None) -> None:
         for _ in range(TURNS_MAX):
             batch = await self._source.news(house.org_id, house.clock)
             if batch.rights != house.rights:
                 await self.turn(house, list(house.viewers))
             outcome = self._hub.hear(batch)
             if isinstance(outcome, Heard):
+                outcome.since = since
                 self._take_in(house.org_id, outcome)
                 self._publish(batch)
             if outcome is not Stale.TURNED:

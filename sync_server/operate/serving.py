@@ -26,6 +26,7 @@ from aiohttp import web
 from sync_server.app import create_app, make_runner
 from sync_server.config import Settings
 from sync_server.operate.launch import PostgresFailed
+from sync_server.operate.metrics_listener import metrics_of
 from sync_server.operate.postgres import Cluster
 from sync_server.web.draining import FLIGHTS
 
@@ -81,19 +82,31 @@ async def serve(
     await runner.setup()
     collect_rarely()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, reuse_port=reuse_port, backlog=BACKLOG)
-        try:
-            await site.start()
-        except OSError as error:
-            raise cannot_listen(settings, error) from error
-        announce(address_of(settings.host, runner.addresses[0][1]))
-        await stop.wait()
-        log.info("draining", seconds_max=settings.drain_seconds)
-        await site.stop()
-        cut = await app[FLIGHTS].drain(settings.drain_seconds)
-        log.log(logging.WARNING if cut else logging.INFO, "drained", requests_cut_off=cut)
+        async with _telling(app, settings):
+            site = web.TCPSite(runner, settings.host, settings.port, reuse_port=reuse_port, backlog=BACKLOG)
+            try:
+                await site.start()
+            except OSError as error:
+                raise cannot_listen(settings, error) from error
+            announce(address_of(settings.host, runner.addresses[0][1]))
+            await stop.wait()
+            log.info("draining", seconds_max=settings.drain_seconds)
+            await site.stop()
+            cut = await app[FLIGHTS].drain(settings.drain_seconds)
+            log.log(logging.WARNING if cut else logging.INFO, "drained", requests_cut_off=cut)
     finally:
         await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _telling(app: web.Application, settings: Settings) -> AsyncIterator[None]:
+    """Tell metrics to whoever asks, until the block ends. Raises CannotListen."""
+    async with contextlib.AsyncExitStack() as telling:
+        try:
+            await telling.enter_async_context(metrics_of(app, settings))
+        except OSError as error:
+            raise cannot_tell(settings, error) from error
+        yield
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
@@ -137,6 +150,14 @@ def cannot_listen(settings: Settings, error: OSError) -> CannotListen:
     return CannotListen(
         f"{settings.host} port {settings.port} cannot be listened on: {reason}. Stop what uses it, or choose another with "
         "PORT= (make) or COTTON_PORT."
+    )
+
+
+def cannot_tell(settings: Settings, error: OSError) -> CannotListen:
+    reason = os.strerror(error.errno).lower() if error.errno else str(error)
+    return CannotListen(
+        f"{settings.metrics_host} port {settings.metrics_port} cannot be listened on for metrics: {reason}. Stop what uses it, "
+        "or choose another with COTTON_METRICS_PORT."
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from sync_server.operate.meters import UPKEEP
 from sync_server.store import codes, idempotency, sessions, upkeep
 from sync_server.store.database import Database
 from sync_server.store.parcels import ParcelRoom
@@ -36,7 +37,9 @@ async def keep(database: Database, *, tombstone_days: int, receipt_days: int) ->
         await asyncio.sleep(ROUND_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - so that workers do not march in step
         try:
             await one_round(database, tombstone_days=tombstone_days, receipt_days=receipt_days)
+            UPKEEP.add("done")
         except Exception as failure:  # the supervisor of the background: the next round tries again
+            UPKEEP.add("failed")
             log.error("upkeep_failed", exc_info=failure)
 
 

@@ -22,7 +22,7 @@ from typing import Final
 import structlog
 
 from sync_server.config import Settings, as_environment
-from sync_server.operate.serving import address_of, cannot_listen, serve, stop_on_signals, stop_with_parent
+from sync_server.operate.serving import address_of, cannot_listen, cannot_tell, serve, stop_on_signals, stop_with_parent
 
 BACKOFF_SECONDS: Final = 0.25
 BACKOFF_SECONDS_MAX: Final = 15.0
@@ -47,11 +47,13 @@ async def supervise(settings: Settings, url: str, *, announce: Callable[[str], N
     stop = asyncio.Event()
     stop_on_signals(stop)
     settings, reserved = reserve_port(settings)
+    check_metrics_ports(settings)
     environment = {**os.environ, **as_environment(settings), "COTTON_DATABASE_URL": url}
     with reserved:
         async with asyncio.TaskGroup() as slots:
             for number in range(settings.workers):
-                slots.create_task(_slot(number, environment, settings.drain_seconds, stop))
+                own = environment | metrics_of_worker(settings, number)
+                slots.create_task(_slot(number, own, settings.drain_seconds, stop))
             if await _first_listens(settings, stop):
                 announce(address_of(settings.host, settings.port))
 
@@ -81,6 +83,26 @@ def reserve_port(settings: Settings) -> tuple[Settings, socket.socket]:
     except OSError as error:
         raise cannot_listen(settings, error) from error
     return settings.model_copy(update={"port": reserved.getsockname()[1]}), reserved
+
+
+def metrics_of_worker(settings: Settings, number: int) -> dict[str, str]:
+    """Give a worker the port of its own metrics: each tells its own, one port after the other."""
+    if not settings.metrics_port:
+        return {}
+    return {"COTTON_METRICS_PORT": str(settings.metrics_port + number)}
+
+
+def check_metrics_ports(settings: Settings) -> None:
+    """Raise `serving.CannotListen` if a worker will not find its port; better now than by its dying again and again."""
+    family = socket.AF_INET6 if ":" in settings.metrics_host else socket.AF_INET
+    for number in range(settings.workers if settings.metrics_port else 0):
+        one = settings.model_copy(update={"metrics_port": (settings.metrics_port or 0) + number})
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.metrics_host, one.metrics_port))
+            except (OSError, OverflowError) as error:
+                raise cannot_tell(one, error if isinstance(error, OSError) else OSError(str(error))) from error
 
 
 async def _first_listens(settings: Settings, stop: asyncio.Event) -> bool:

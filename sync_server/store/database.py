@@ -12,12 +12,16 @@ Why a role and a setting, and why of the connection and not of the transaction: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
+
+from sync_server.store.meters import POOL_TIMEOUTS, POOL_WAIT
+from sync_server.store.timed import SlowStatements, Timed
 
 Connection: TypeAlias = Any
 """An asyncpg connection, pooled or not; asyncpg has no common static type for the two."""
@@ -61,6 +65,10 @@ OWNER_CONNECTIONS_MAX: Final = 2
 ACQUIRE_SECONDS = 15.0
 """How long a request waits for a connection before it is told to come again: longer than a healthy queue ever is."""
 
+REQUESTS: Final = "requests"
+OWNERS: Final = "owners"
+"""The names of the pools, where their use is told."""
+
 OLDEST_POSTGRESQL = 15
 """Major version; the first that a supported Debian release ships. Newer features are not used."""
 
@@ -69,7 +77,7 @@ class RoleMissing(Exception):
     """The server cannot act as `APP_ROLE`; the message says what to do."""
 
 
-class _AppConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+class _AppConnection(Timed):
     """A connection that acts as `APP_ROLE` and remembers for which organisation; None: that is not known."""
 
     _works_for: str | None = None
@@ -91,9 +99,10 @@ class _AppConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has n
 class Database:
     """Two pools of connections to one database: one acts as `APP_ROLE`, the other, small one as whoever owns the tables."""
 
-    def __init__(self, pool: asyncpg.Pool, owners: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, owners: asyncpg.Pool, slow: SlowStatements) -> None:
         self._pool = pool
         self._owners = owners
+        slow.explain = lambda query: self.in_background(self._explain(slow, query))
         self._under_way: set[asyncio.Task[Any]] = set()
         self.on_commit: Callable[[str], None] = nobody_listens
         """Told the organisation of each unit of work that this process has committed, at once."""
@@ -108,8 +117,11 @@ class Database:
         lock_timeout_ms: int = 5_000,
         idle_in_transaction_timeout_ms: int = 10_000,
         owners_max: int = OWNER_CONNECTIONS_MAX,
+        slow_statement_ms: int = 0,
     ) -> Database:
-        """Connect to `url`. Raises `RoleMissing`, and OSError or asyncpg.PostgresError if it cannot be reached."""
+        """Connect to `url`; statements that take `slow_statement_ms` are logged, with their plans (0: none is).
+
+        Raises `RoleMissing`, and OSError or asyncpg.PostgresError if it cannot be reached."""
         settings = {
             "application_name": "cotton-sync",
             "statement_timeout": str(statement_timeout_ms),
@@ -124,14 +136,18 @@ class Database:
             "plan_cache_mode": "force_generic_plan",
         }
         pooled = partial(asyncpg.create_pool, url, reset=_nothing_to_reset, server_settings=settings)
+        slow = SlowStatements(slow_statement_ms)
         owners = await pooled(min_size=0, max_size=owners_max)
+
+        async def begin(connection: _AppConnection) -> None:
+            await connection.become_app()
+            connection.slow = slow
+
         try:
-            pool = await pooled(
-                min_size=1, max_size=pool_max, connection_class=_AppConnection, init=_AppConnection.become_app
-            )
+            pool = await pooled(min_size=1, max_size=pool_max, connection_class=_AppConnection, init=begin)
         except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as refused:
             raise RoleMissing(f"{refused}. {ROLE_MENDED}") from refused
-        return cls(pool, owners)
+        return cls(pool, owners, slow)
 
     @asynccontextmanager
     async def acquire(self, org_id: str) -> AsyncIterator[Connection]:
@@ -140,9 +156,12 @@ class Database:
         Raises TimeoutError if none is free for `ACQUIRE_SECONDS`. Cost: one statement, if the connection was lent for
         another organisation before; the one that came back last is lent first.
         """
-        async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        connection = await _take(self._pool, REQUESTS)
+        try:
             await connection.work_for(org_id)
             yield connection
+        finally:
+            await self._pool.release(connection)
 
     @asynccontextmanager
     async def acquire_everywhere(self) -> AsyncIterator[Connection]:
@@ -150,8 +169,11 @@ class Database:
 
         Never for what a request asks. Raises as `acquire` does.
         """
-        async with self._owners.acquire(timeout=ACQUIRE_SECONDS) as connection:
+        connection = await _take(self._owners, OWNERS)
+        try:
             yield connection
+        finally:
+            await self._owners.release(connection)
 
     @asynccontextmanager
     async def snapshot(self, org_id: str) -> AsyncIterator[Connection]:
@@ -173,9 +195,35 @@ class Database:
         task.add_done_callback(self._under_way.discard)
         return task
 
+    def pool_use(self) -> Mapping[tuple[str, ...], float]:
+        """Count the connections: (pool, busy, idle or max) -> how many."""
+        use: dict[tuple[str, ...], float] = {}
+        for name, pool in ((REQUESTS, self._pool), (OWNERS, self._owners)):
+            size, idle = pool.get_size(), pool.get_idle_size()
+            use |= {(name, "busy"): size - idle, (name, "idle"): idle, (name, "max"): pool.get_max_size()}
+        return use
+
+    async def _explain(self, slow: SlowStatements, query: str) -> None:
+        try:
+            async with self.acquire(NO_ORGANISATION) as connection:
+                await slow.log_plan(connection, query)
+        except (*DISCONNECTED, TimeoutError):  # it will be slow again
+            slow.forget(query)
+
     async def close(self) -> None:
         """Wait for the units of work under way, then close the connections."""
         if self._under_way:
             await asyncio.wait(self._under_way)
         await self._pool.close()
         await self._owners.close()
+
+
+async def _take(pool: asyncpg.Pool, name: str) -> Connection:
+    began = time.perf_counter()
+    try:
+        connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
+    except TimeoutError:
+        POOL_TIMEOUTS.add(name)
+        raise
+    POOL_WAIT.observe(time.perf_counter() - began, name)
+    return connection

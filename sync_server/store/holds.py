@@ -8,12 +8,14 @@ or to get since its cursor is a comparison of two readings (tests/integration/te
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sync_server.store.clock import SEQ_BITS, Rights
 from sync_server.store.database import Connection
+from sync_server.store.meters import CLOCK_WAIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,9 @@ async def hold_rights(connection: Connection, org_id: str) -> Rights:
 
     It holds the clock: whoever changes rights after this commits after us. Cost: one look-up by primary key.
     """
+    began = time.perf_counter()
     row = await connection.fetchrow("SELECT rights, assigned FROM org_clock WHERE org_id = $1 FOR UPDATE", org_id)
+    CLOCK_WAIT.observe(time.perf_counter() - began)
     return Rights() if row is None else Rights(*row)
 
 

@@ -13,13 +13,16 @@ import contextlib
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 import asyncpg
 
+from sync_server.meters import counted_if_committed, uncounted
 from sync_server.store.actor import Actor
 from sync_server.store.database import DISCONNECTED, Connection, Database
+from sync_server.store.meters import LOST_RACES as LOST
+from sync_server.store.meters import UNITS
 
 _Result = TypeVar("_Result")
 
@@ -61,15 +64,22 @@ async def _attempts(database: Database, org_id: str, work: Callable[[Connection]
         if attempt:
             await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - jitter, not a secret
         try:
-            async with (
-                database.acquire(org_id) as connection,
-                _between(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", "ROLLBACK"),
-            ):
-                done = await work(connection)
+            with counted_if_committed():
+                async with (
+                    database.acquire(org_id) as connection,
+                    _between(connection, "BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT", "ROLLBACK"),
+                ):
+                    done = await work(connection)
             database.on_commit(org_id)
+            UNITS.add("committed")
             return done
         except LOST_RACES as lost:
+            LOST.add(type(lost).__name__)
             last = lost
+        except BaseException:
+            UNITS.add("failed")
+            raise
+    UNITS.add("busy")
     raise Busy from last
 
 
@@ -81,10 +91,13 @@ async def enter(connection: Connection, org_id: str) -> None:
     await connection.execute("SELECT set_config('cotton.org', $1, true)", org_id)
 
 
-def trial(connection: Connection) -> AbstractAsyncContextManager[None]:
+@asynccontextmanager
+async def trial(connection: Connection) -> AsyncIterator[None]:
     """Run statements inside a transaction and undo them, whether they raise or not."""
     undo = "ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial"
-    return _between(connection, "SAVEPOINT trial", undo, undo)
+    with uncounted():
+        async with _between(connection, "SAVEPOINT trial", undo, undo):
+            yield
 
 
 @asynccontextmanager

@@ -28,6 +28,11 @@ class Flights:
         self.draining = False
         self.drain_begun = asyncio.Event()
 
+    @property
+    def count(self) -> int:
+        """How many are under way."""
+        return self._count
+
     def begin(self) -> None:
         """Count one more."""
         self._count += 1

@@ -18,6 +18,7 @@ from sync_server.config import Settings
 from sync_server.live.admission import Bucket, Places
 from sync_server.live.hub import Hub
 from sync_server.live.members import Heard, Hint, Member
+from sync_server.live.meters import HINT_LATENCY, HINTS
 from sync_server.live.tail import Mark, Seen
 from sync_server.web.sockets import Socket
 from sync_server.wire import live as frames
@@ -58,6 +59,7 @@ class Hall:
         self.on_lost: Callable[[Socket, str], None] = _nobody_asks
         """Told of each channel that a connection has lost."""
         self._ready: set[Member] = set()
+        self._since: float | None = None
         self._woken = asyncio.Event()
         self._goodbyes: set[asyncio.Task[None]] = set()
 
@@ -113,6 +115,8 @@ class Hall:
                 self.on_lost(socket, name)
                 self.notify(socket, "unsubscribed", name, frames.unsubscribed(name, "forbidden"))
         self._ready |= heard.ready
+        if heard.ready and heard.since is not None:
+            self._since = heard.since if self._since is None else min(self._since, heard.since)
         if self._ready:
             self._woken.set()
 
@@ -128,7 +132,10 @@ class Hall:
             await self._woken.wait()
             self._woken.clear()
             ready, self._ready = self._ready, set()
+            since, self._since = self._since, None
             await self._tell_all(ready)
+            if since is not None:
+                HINT_LATENCY.observe(time.monotonic() - since)
             await asyncio.sleep(TOGETHER_SECONDS)
 
     async def _tell_all(self, ready: Iterable[Member]) -> None:
@@ -148,6 +155,7 @@ class Hall:
             if hint not in written:
                 written[hint] = frames.hint(hint.clock, hint.entities, hint.channels)
             texts.append(written[hint])
+            HINTS.add()
         for text in texts:
             await self.send(socket, text)
 

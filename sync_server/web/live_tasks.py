@@ -173,7 +173,7 @@ async def run_live(app: web.Application) -> AsyncIterator[None]:
         bus = choose_bus(settings.bus_url, await read_identity(connection))
     hall = Hall(settings)
     live = app[LIVE_ROOM] = Live(hall, database, app[keys.TOKENS], bus)
-    database.on_commit = lambda _org_id: live.tail.wake()
+    database.on_commit = live.tail.committed
     running = [asyncio.ensure_future(task) for task in live.tasks(app[FLIGHTS].drain_begun)]
     yield
     await hall.close()

@@ -26,6 +26,7 @@ from sync_server.store.unit_of_work import Busy
 from sync_server.web import keys
 from sync_server.web.answers import cut
 from sync_server.web.headers import REQUEST_ID, come_back
+from sync_server.web.meters import PROBLEMS, count_request
 from sync_server.web.proxies import PROXIES, Proxies
 from sync_server.wire.problems import CONTENT_TYPE, Problem
 
@@ -64,12 +65,15 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     structlog.contextvars.bind_contextvars(correlation_id=correlation_id, address=request[keys.ADDRESS])
     began = time.perf_counter()
     status = 499  # as nginx logs it: the client left, or the server is stopping
+    response: web.StreamResponse | None = None
     try:
         response = await handler(request)
         status = response.status
         return response
     finally:
-        log.info("request", **_line(request, status, time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        count_request(request, response, status, seconds)
+        log.info("request", **_line(request, status, seconds))
         structlog.contextvars.unbind_contextvars("correlation_id", "address")
 
 
@@ -100,6 +104,7 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
             log.info("client_left")  # there is nobody to tell
             return cut(request)
         problem, headers = _problem_of(fault)
+        PROBLEMS.add(problem.code)
         if problem.status in _REFUSED:
             log.info("access_refused", reason=problem.code, **_what(request), **who(request))
         if problem.status >= 500:

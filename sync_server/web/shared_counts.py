@@ -29,6 +29,7 @@ from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from sync_server.web.counting import Counts, Window
+from sync_server.web.meters import REDIS_UP
 
 PREFIX: Final = "cotton-limits"
 EXCHANGE_SECONDS: Final = 1.0
@@ -126,6 +127,7 @@ class SharedCounts:
 
     def _note(self, *, up: bool, fault: BaseException | None = None) -> None:
         """Log that Redis is gone or back, once each."""
+        REDIS_UP.set(up)
         if up is not self._up:
             self._up = up
             log.log(30, "redis_is_back" if up else "redis_unreachable", fault=type(fault).__name__)

@@ -17,6 +17,7 @@ from typing import Final
 from aiohttp import web
 
 from sync_server.live.members import Member
+from sync_server.live.meters import ENDED
 from sync_server.store.actor import Actor
 from sync_server.wire.live import FRAME_MAX, PROTOCOL, Close
 
@@ -73,6 +74,7 @@ class Socket:
     async def close(self, code: Close) -> None:
         """Say goodbye and why, without waiting for a reader who does not read."""
         self.ending = True
+        ENDED.add(code.name.lower())
         loop = asyncio.get_running_loop()
         cut = loop.call_later(ABORT_SECONDS, self.transport.abort)
         try:

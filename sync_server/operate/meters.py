@@ -1,0 +1,39 @@
+"""What the operator's side counts: requests under way, the event loop, and what the database is like (operate/sampling.py).
+
+Owns: the names.
+Must not know: who reads them.
+Invariant: a name ends with its unit, and no label names a person, an organisation or a record (tests/unit/test_meters.py).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sync_server.meters import Counter, Gauge, Histogram
+
+UNDER_WAY: Final = Gauge("cotton_requests_under_way", "Requests that are being answered.")
+LOOP_LAG: Final = Histogram(
+    "cotton_event_loop_lag_seconds",
+    "How late the event loop came back to a task that wanted to run, four times a second.",
+)
+MESSAGES_WAITING: Final = Gauge("cotton_messages_waiting", "Text messages with codes that wait to be sent.")
+UPKEEP: Final = Counter("cotton_upkeep_rounds_total", "Rounds of upkeep in this process: done, failed.", ("end",))
+
+SAMPLES: Final = Counter(
+    "cotton_samples_total", "Looks at the database and the disk, by how they ended: ok, failed.", ("end",)
+)
+TRANSACTION_AGE: Final = Gauge("cotton_transaction_age_seconds", "Age of the oldest transaction in the database.")
+LOCK_WAIT: Final = Gauge("cotton_lock_wait_seconds", "How long the longest wait for a lock of the database has lasted.")
+CLOCK_HELD: Final = Gauge(
+    "cotton_clock_held_seconds", "Age of the oldest transaction that has written to an organisation's clock."
+)
+FREEZE_AGE: Final = Gauge(
+    "cotton_freeze_age_ratio", "Age of the oldest row, of that at which PostgreSQL stops writing."
+)
+DEAD_ROWS: Final = Gauge("cotton_dead_rows_ratio", "Dead rows of the most bloated large table, of all its rows.")
+REPLICATION_LAG: Final = Gauge("cotton_replication_lag_bytes", "How far the slowest replica or slot is behind.")
+DATABASE_BYTES: Final = Gauge("cotton_database_bytes", "Size of the database.")
+DISK_FREE: Final = Gauge("cotton_disk_free_bytes", "Free disk space, of the data folder with the spools.")
+DISK_FREE_RATIO: Final = Gauge("cotton_disk_free_ratio", "Free disk space of the data folder, of all its disk has.")
+TIME_SKEW: Final = Gauge("cotton_time_skew_seconds", "How far the database's clock is ahead of this machine's.")
+"""Each of these is the same, whichever process says it."""
