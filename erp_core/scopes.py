@@ -20,7 +20,7 @@ The labels, DESIGN.md §7:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -96,37 +96,38 @@ Look: TypeAlias = Callable[[str, str], frozenset[str]]
 
 def labels_of(entity: Labelled, id: str, row: Row, look: Look) -> frozenset[str]:
     """Give the labels that a record carries; `look` finds those of the records it follows."""
-    return frozenset(label for declared in entity.labels for label in _labels(declared, id, row, look))
+    labels: list[str] = []
+    for declared in entity.labels:
+        labels += _labels(declared, id, row, look)
+    return frozenset(labels)
 
 
-def _labels(declared: Label, id: str, row: Mapping[str, Value], look: Look) -> Iterator[str]:
+def _labels(declared: Label, id: str, row: Mapping[str, Value], look: Look) -> Sequence[str]:
     match declared:
         case Everybody():
-            yield ORG
+            return (ORG,)
         case By(kind=kind, field=field, unless=unless):
-            if kind == ANY_BRANCH:  # every record of a table carries it or none does, whatever its branch
-                yield ANY_BRANCH
-            if not _any(row, unless):
-                yield from _named(kind, id if field == "id" else row[field])
+            # Of the branches every record of a table carries the common label or none does, whatever its branch.
+            common = (ANY_BRANCH,) if kind == ANY_BRANCH else ()
+            return common if _any(row, unless) else (*common, *_named(kind, id if field == "id" else row[field]))
         case Said(kind_field=kind_field, id_field=id_field):
-            yield from _named(str(row[kind_field]), row[id_field])
+            return _named(str(row[kind_field]), row[id_field])
         case While(label=label, where=where):
-            if all(row[name] in values for name, values in where):
-                yield label
+            return (label,) if all(row[name] in values for name, values in where) else ()
         case Follows(field=field, entity=entity, inside=inside):
-            if row[field] is not None:
-                followed = look(entity, str(row[field]))
-                yield from (label for label in followed if not label.startswith(SIDE) or not _any(row, inside))
+            if row[field] is None:
+                return ()
+            followed = look(entity, str(row[field]))
+            return [label for label in followed if not label.startswith(SIDE) or not _any(row, inside)]
 
 
 def _any(row: Mapping[str, Value], conditions: tuple[tuple[str, tuple[str, ...]], ...]) -> bool:
-    return any(row[name] in values for name, values in conditions)
+    return bool(conditions) and any(row[name] in values for name, values in conditions)
 
 
-def _named(kind: str, id: Value) -> Iterator[str]:
+def _named(kind: str, id: Value) -> Sequence[str]:
     if kind == ORG:
-        yield ORG
-    elif id is not None:
-        if kind == ANY_BRANCH:
-            yield ANY_BRANCH
-        yield f"{kind}:{id}"
+        return (ORG,)
+    if id is None:
+        return ()
+    return (ANY_BRANCH, f"{kind}:{id}") if kind == ANY_BRANCH else (f"{kind}:{id}",)

@@ -44,19 +44,34 @@ class Doubles:
     wanting: Mapping[Held, Sequence[Draft]] = field(default_factory=dict)
     drafts: Mapping[Key, Draft] = field(default_factory=dict)
     visible: frozenset[tuple[Key, Key]] = frozenset()
+    contested: Mapping[Key, Sequence[Held]] = field(init=False)
+    """The values of a draft that another record holds or wants: of most drafts none, so most are judged without a look."""
+
+    def __post_init__(self) -> None:
+        contested: dict[Key, list[Held]] = defaultdict(list)
+        for one, together in self.wanting.items():
+            keeper = self.keepers.get(one)
+            for draft in together:
+                if len(together) > 1 or keeper not in (None, draft.mutation.id):
+                    contested[draft.mutation.key].append(one)
+        self.contested = contested
 
     def faults(self, draft: Draft, world: LoadedWorld) -> list[Violation]:
-        """Say which unique values of a draft another record holds, as the world stands. Cost: a look-up per unique key."""
+        """Say which unique values of a draft another record holds, as the world stands. Cost: a look-up; more if contested."""
+        if draft.mutation.key not in self.contested or not draft.writes:
+            return []
         return [
             _fault(draft, one, self._called(draft, holder))
-            for one in _wanted(draft)
+            for one in self.contested[draft.mutation.key]
             if (holder := self._holder(draft, one, world)) is not None
         ]
 
     def freed(self, drafts: Iterable[Draft]) -> bool:
         """Say whether one of `drafts` takes what another record gives up in the same unit."""
         return any(
-            self.keepers.get(one, draft.mutation.id) != draft.mutation.id for draft in drafts for one in _wanted(draft)
+            self.keepers.get(one, draft.mutation.id) != draft.mutation.id
+            for draft in drafts
+            for one in self.contested.get(draft.mutation.key, ())
         )
 
     def _holder(self, draft: Draft, one: Held, world: LoadedWorld) -> Key | None:
