@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from erp_core.entities.amendment import AMENDMENT
+from erp_core.entities.attachment import ATTACHMENT
 from erp_core.entities.availability import AVAILABILITY
 from erp_core.entities.branch import BRANCH
 from erp_core.entities.business_partner import BUSINESS_PARTNER
@@ -63,7 +64,7 @@ from erp_core.entities.weighment import WEIGHMENT
 from erp_core.language import Entity, Phone
 from erp_core.scopes import Follows
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """The newest schema of the phones; entities and fields say in `since` which version first had them."""
 
 
@@ -126,6 +127,7 @@ ENTITIES: Final = _checked(
     QUALITY_INSPECTION,
     DISPATCH,
     WEIGHMENT,
+    ATTACHMENT,
     INVOICE,
     INVOICE_LINE,
     PAYMENT,

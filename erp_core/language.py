@@ -259,7 +259,7 @@ class Gather:
     """A rule of this entity looks at every row of `entity` whose `field` names the same row as this row's `field`.
 
     The engine loads them and holds the named row's lock, so that two phones cannot both book the last bales.
-    `via` is this entity's field; for the named row's own rules (`via="id"`) it is the row itself.
+    `via` is this entity's field; for the named row's own rules (`via="id"`) it is the row itself, and they find it under "id".
     """
 
     entity: str

@@ -20,6 +20,7 @@ from erp_core.language import (
     Deletion,
     Entity,
     Field,
+    Gather,
     States,
     Urgency,
     Violation,
@@ -85,6 +86,19 @@ def _against_an_agreement(after: Row, before: Row | None, world: World) -> Itera
         yield Violation("not_agreed", sentence, ("trade_id", "state"))
 
 
+def _with_its_evidence(after: Row, before: Row | None, world: World) -> Iterator[Violation]:
+    """What is accepted changes what is paid; a picture that is only announced proves nothing."""
+    if not enters(after, before, frozenset({"accepted"})):
+        return
+    shown = world.siblings("attachment", "inspection_id", after["id"])
+    missing = sum(one["state"] != "verified" for one in shown)
+    if missing:
+        sentence = (
+            f"{missing} of its {len(shown)} attachments have not arrived yet; accept the inspection once they have."
+        )
+        yield Violation("evidence_missing", sentence, ("state",))
+
+
 QUALITY_INSPECTION = Entity(
     name="quality_inspection",
     table="quality_inspections",
@@ -101,9 +115,10 @@ QUALITY_INSPECTION = Entity(
     labels=(Follows("trade_id", "trade", DRAFT), Follows("availability_id", "availability", DRAFT)),
     parent="trade_id",
     states=STATES,
-    rules=(_of_something, in_pairs("latitude", "longitude"), _complete, _against_an_agreement),
+    rules=(_of_something, in_pairs("latitude", "longitude"), _complete, _against_an_agreement, _with_its_evidence),
     delete_rules=(deletable_while("state", STATES.words[0]),),
     derive=_result,
+    gathers=(Gather("attachment", "inspection_id", "id"),),
     fields=(
         Field("trade_id", Reference("trade"), ONCE),
         Field("availability_id", Reference("availability"), ONCE),

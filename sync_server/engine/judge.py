@@ -178,9 +178,15 @@ def _by_the_trade(draft: Draft, world: World) -> list[Violation]:
         assert draft.before is not None
         before = draft.before
         return [reason for rule in draft.entity.delete_rules for reason in rule(before, world)]
-    after = draft.after
+    after = _with_id(draft.after, draft)
     found = list(_by_reference(draft.entity, after, world))
     return found or [reason for rule in draft.entity.rules for reason in rule(after, draft.before, world)]
+
+
+def _with_id(row: Row, draft: Draft) -> Row:
+    """Let the rules of an entity that gathers what names a row know which row it is."""
+    gathers = any(gather.via == "id" for gather in draft.entity.gathers)
+    return {**row, "id": draft.mutation.id} if gathers else row
 
 
 def _unamended(draft: Draft, after: Row) -> Iterator[Violation]:

@@ -163,6 +163,10 @@ EXAMPLES: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"reference": "17"},
     ),
     "payment_allocations": ({"payment_id": "y1", "invoice_id": "v2", "amount": 10}, {"remarks": "in part"}),
+    "attachments": (
+        {"partner_id": "p1", "sha256": "5a" * 32, "size_bytes": 1000, "media_type": "image/jpeg"},
+        {"kind": "document"},
+    ),
     "visits": ({"branch_id": "b1", "agent_id": "agent1", "partner_id": "p1"}, {"purpose": "See the lot"}),
     "tasks": ({"branch_id": "b1", "title": "Call", "assignee_id": "agent1"}, {"due_on": "2026-12-01"}),
     "settings": ({"scope": "org", "scope_id": "org_a", "key": "dispatch.printer", "value": "1"}, {"value": "2"}),

@@ -63,7 +63,7 @@ class House:
         after = self.put(entity, id, **changes)
         if declared.derive is not None:
             after.update(declared.derive(after, self.world(entity)))
-        return [v for rule in declared.rules for v in rule(after, before, self.world(entity))]
+        return [v for rule in declared.rules for v in rule({**after, "id": id}, before, self.world(entity))]
 
     def codes(self, entity: str, id: str, **changes: Any) -> list[str]:
         """As `judge`; the codes only, sorted."""
@@ -252,6 +252,11 @@ _ROWS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
         "dispatch",
         "lorry",
         {"trade_id": "deal", "transporter_id": "lorries", "vehicle_number": "GJ03BT4471", "bales": 40},
+    ),
+    (
+        "attachment",
+        "photo",
+        {"inspection_id": "grading", "sha256": "5a" * 32, "size_bytes": 1000, "media_type": "image/jpeg"},
     ),
     ("match", "fit", {"availability_id": "lot", "requirement_id": "need"}),
     (

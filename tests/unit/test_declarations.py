@@ -31,7 +31,7 @@ UNIT_IN_NAME: Final[Mapping[str, str]] = {
     "INR/candy": "_per_candy",
 }
 UNIT_IN_WORD: Final[Mapping[str, frozenset[str]]] = {
-    "degree": frozenset({"latitude", "longitude"}),
+    "degree": frozenset({"latitude", "longitude", "exif_latitude", "exif_longitude"}),
     "INR": frozenset(
         {"credit_limit", "exposure", "amount", "tax_amount", "total_amount", "rate_amount", "minimum_amount"}
     )
@@ -88,7 +88,7 @@ def test_tally_starts_within_its_bounds(entity: Entity, field: Field) -> None:
 def test_gathered_rows_name_the_row_that_is_locked(entity: Entity) -> None:
     for gather in entity.gathers:
         named = BY_NAME[gather.entity].by_name[gather.field].type
-        via = entity.by_name[gather.via].type
+        via = Reference(entity.name) if gather.via == "id" else entity.by_name[gather.via].type
         assert isinstance(named, Reference)
         assert named == via
 
@@ -127,7 +127,7 @@ def test_row_whose_every_field_changed_needs_no_undeclared_look_up(entity: Entit
     (id, row), *_ = house.rows[entity.name].items()
     was = {name: _another(field, row[name]) for name, field in entity.by_name.items()}
 
-    assert all(v.sentence for rule in entity.rules for v in rule(row, was, house.world(entity.name)))
+    assert all(v.sentence for rule in entity.rules for v in rule({**row, "id": id}, was, house.world(entity.name)))
     for machine in entity.machines.values():
         for word in machine.words:
             house.judge(entity.name, id, **{machine.field: word})

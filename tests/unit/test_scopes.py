@@ -156,6 +156,7 @@ CARRIED: dict[tuple[str, str], frozenset[str]] = {
     ("sample", "handful"): DRAFTED,
     ("quality_inspection", "grading"): DRAFTED,
     ("dispatch", "lorry"): DEAL | {"partner:lorries", "side:lorries"},
+    ("attachment", "photo"): DRAFTED,
     ("weighment", "slip"): DEAL | {"partner:lorries", "side:lorries"},
     ("invoice", "bill"): IN_RAJKOT | {"partner:mill", "partner:ginner"},
     ("invoice_line", "goods"): IN_RAJKOT | {"partner:mill", "partner:ginner"},

@@ -5,6 +5,10 @@ import type { Associations } from '@nozbe/watermelondb/Model'
 import { children, readInstant, readJson, readRaw, relation, writeInstant, writeJson, writeRaw } from '../fields'
 import type {
   AmendmentState,
+  AttachmentFailure,
+  AttachmentKind,
+  AttachmentMediaType,
+  AttachmentState,
   AvailabilityPriceKind,
   AvailabilityState,
   AvailabilityVisibility,
@@ -2647,6 +2651,7 @@ export class QualityInspection extends Model {
     trades: { type: 'belongs_to', key: 'trade_id' },
     availabilities: { type: 'belongs_to', key: 'availability_id' },
     locations: { type: 'belongs_to', key: 'location_id' },
+    attachments: { type: 'has_many', foreignKey: 'inspection_id' },
   }
 
   get tradeId(): string | null {
@@ -2824,6 +2829,10 @@ export class QualityInspection extends Model {
 
   get location(): Relation<Location> {
     return relation<Location>(this, 'locations', 'location_id')
+  }
+
+  get attachments(): Query<Attachment> {
+    return children<Attachment>(this, 'attachments', 'inspection_id')
   }
 }
 
@@ -3071,6 +3080,192 @@ export class Weighment extends Model {
 
   get inspection(): Relation<QualityInspection> {
     return relation<QualityInspection>(this, 'quality_inspections', 'inspection_id')
+  }
+
+  get dispatch(): Relation<Dispatch> {
+    return relation<Dispatch>(this, 'dispatches', 'dispatch_id')
+  }
+}
+
+/** Attachment. */
+export class Attachment extends Model {
+  static override table = 'attachments'
+  static override associations: Associations = {
+    quality_inspections: { type: 'belongs_to', key: 'inspection_id' },
+    business_partners: { type: 'belongs_to', key: 'partner_id' },
+    availabilities: { type: 'belongs_to', key: 'availability_id' },
+    trades: { type: 'belongs_to', key: 'trade_id' },
+    weighments: { type: 'belongs_to', key: 'weighment_id' },
+    dispatches: { type: 'belongs_to', key: 'dispatch_id' },
+  }
+
+  get partnerId(): string | null {
+    return readRaw<string | null>(this, 'partner_id')
+  }
+  set partnerId(value: string | null) {
+    writeRaw(this, 'partner_id', value)
+  }
+
+  get availabilityId(): string | null {
+    return readRaw<string | null>(this, 'availability_id')
+  }
+  set availabilityId(value: string | null) {
+    writeRaw(this, 'availability_id', value)
+  }
+
+  get tradeId(): string | null {
+    return readRaw<string | null>(this, 'trade_id')
+  }
+  set tradeId(value: string | null) {
+    writeRaw(this, 'trade_id', value)
+  }
+
+  get inspectionId(): string | null {
+    return readRaw<string | null>(this, 'inspection_id')
+  }
+  set inspectionId(value: string | null) {
+    writeRaw(this, 'inspection_id', value)
+  }
+
+  get weighmentId(): string | null {
+    return readRaw<string | null>(this, 'weighment_id')
+  }
+  set weighmentId(value: string | null) {
+    writeRaw(this, 'weighment_id', value)
+  }
+
+  get dispatchId(): string | null {
+    return readRaw<string | null>(this, 'dispatch_id')
+  }
+  set dispatchId(value: string | null) {
+    writeRaw(this, 'dispatch_id', value)
+  }
+
+  get kind(): AttachmentKind {
+    return readRaw<AttachmentKind>(this, 'kind')
+  }
+  set kind(value: AttachmentKind) {
+    writeRaw(this, 'kind', value)
+  }
+
+  /** of all bytes */
+  get sha256(): string {
+    return readRaw<string>(this, 'sha256')
+  }
+  set sha256(value: string) {
+    writeRaw(this, 'sha256', value)
+  }
+
+  get sizeBytes(): number {
+    return readRaw<number>(this, 'size_bytes')
+  }
+  set sizeBytes(value: number) {
+    writeRaw(this, 'size_bytes', value)
+  }
+
+  get mediaType(): AttachmentMediaType {
+    return readRaw<AttachmentMediaType>(this, 'media_type')
+  }
+  set mediaType(value: AttachmentMediaType) {
+    writeRaw(this, 'media_type', value)
+  }
+
+  get capturedAt(): Date | null {
+    return readInstant<Date | null>(this, 'captured_at')
+  }
+  set capturedAt(value: Date | null) {
+    writeInstant(this, 'captured_at', value)
+  }
+
+  /** where it was taken, by the phone */
+  get latitude(): number | null {
+    return readRaw<number | null>(this, 'latitude')
+  }
+  set latitude(value: number | null) {
+    writeRaw(this, 'latitude', value)
+  }
+
+  /** where it was taken, by the phone */
+  get longitude(): number | null {
+    return readRaw<number | null>(this, 'longitude')
+  }
+  set longitude(value: number | null) {
+    writeRaw(this, 'longitude', value)
+  }
+
+  get state(): AttachmentState {
+    return readRaw<AttachmentState>(this, 'state')
+  }
+
+  /** why the bytes that came last were thrown away */
+  get failure(): AttachmentFailure | null {
+    return readRaw<AttachmentFailure | null>(this, 'failure')
+  }
+
+  /** in pixels */
+  get width(): number | null {
+    return readRaw<number | null>(this, 'width')
+  }
+
+  /** in pixels */
+  get height(): number | null {
+    return readRaw<number | null>(this, 'height')
+  }
+
+  get exifTakenAt(): Date | null {
+    return readInstant<Date | null>(this, 'exif_taken_at')
+  }
+
+  get exifLatitude(): number | null {
+    return readRaw<number | null>(this, 'exif_latitude')
+  }
+
+  get exifLongitude(): number | null {
+    return readRaw<number | null>(this, 'exif_longitude')
+  }
+
+  get exifCamera(): string | null {
+    return readRaw<string | null>(this, 'exif_camera')
+  }
+
+  /** when the server first stored the row */
+  get createdAt(): Date {
+    return readInstant<Date>(this, 'created_at')
+  }
+
+  /** when the server last stored the row */
+  get updatedAt(): Date {
+    return readInstant<Date>(this, 'updated_at')
+  }
+
+  /** the user who created the row; empty if SQL did */
+  get createdBy(): string | null {
+    return readRaw<string | null>(this, 'created_by')
+  }
+
+  /** the user who last changed the row; empty if SQL did */
+  get updatedBy(): string | null {
+    return readRaw<string | null>(this, 'updated_by')
+  }
+
+  get partner(): Relation<BusinessPartner> {
+    return relation<BusinessPartner>(this, 'business_partners', 'partner_id')
+  }
+
+  get availability(): Relation<Availability> {
+    return relation<Availability>(this, 'availabilities', 'availability_id')
+  }
+
+  get trade(): Relation<Trade> {
+    return relation<Trade>(this, 'trades', 'trade_id')
+  }
+
+  get inspection(): Relation<QualityInspection> {
+    return relation<QualityInspection>(this, 'quality_inspections', 'inspection_id')
+  }
+
+  get weighment(): Relation<Weighment> {
+    return relation<Weighment>(this, 'weighments', 'weighment_id')
   }
 
   get dispatch(): Relation<Dispatch> {
@@ -3899,6 +4094,7 @@ export const modelClasses = [
   QualityInspection,
   Dispatch,
   Weighment,
+  Attachment,
   Invoice,
   InvoiceLine,
   Payment,

@@ -3,8 +3,8 @@ import type { Policies } from '../merge'
 
 /** What decides a clash: as GET /api/v1/sync/policies answers it. */
 export const POLICIES: Policies & { readonly etag: string } = {
-  version: 3,
-  etag: '3-41dc702649a9',
+  version: 4,
+  etag: '4-3945f95f4e07',
   tables: {
     organisations: {
       columns: {
@@ -634,6 +634,37 @@ export const POLICIES: Policies & { readonly etag: string } = {
         updated_by: { policy: 'ours' },
       },
       deletion: 'park',
+      stale_days: 30,
+    },
+    attachments: {
+      columns: {
+        partner_id: { policy: 'once' },
+        availability_id: { policy: 'once' },
+        trade_id: { policy: 'once' },
+        inspection_id: { policy: 'once' },
+        weighment_id: { policy: 'once' },
+        dispatch_id: { policy: 'once' },
+        kind: { policy: 'theirs' },
+        sha256: { policy: 'once' },
+        size_bytes: { policy: 'once' },
+        media_type: { policy: 'once' },
+        captured_at: { policy: 'once' },
+        latitude: { policy: 'once' },
+        longitude: { policy: 'once' },
+        state: { policy: 'ours' },
+        failure: { policy: 'ours' },
+        width: { policy: 'ours' },
+        height: { policy: 'ours' },
+        exif_taken_at: { policy: 'ours' },
+        exif_latitude: { policy: 'ours' },
+        exif_longitude: { policy: 'ours' },
+        exif_camera: { policy: 'ours' },
+        created_at: { policy: 'ours' },
+        updated_at: { policy: 'ours' },
+        created_by: { policy: 'ours' },
+        updated_by: { policy: 'ours' },
+      },
+      deletion: 'delete_wins',
       stale_days: 30,
     },
     invoices: {

@@ -32,6 +32,7 @@ export const TABLES = [
   'quality_inspections',
   'dispatches',
   'weighments',
+  'attachments',
   'invoices',
   'invoice_lines',
   'payments',
@@ -941,6 +942,58 @@ export interface WeighmentRaw {
   updated_by: string | null
 }
 
+export const AttachmentKind = ['photo', 'document', 'slip', 'report', 'other'] as const
+export type AttachmentKind = (typeof AttachmentKind)[number]
+
+export const AttachmentMediaType = ['image/jpeg', 'image/png', 'image/webp', 'application/pdf'] as const
+export type AttachmentMediaType = (typeof AttachmentMediaType)[number]
+
+export const AttachmentState = ['declared', 'received', 'verified'] as const
+export type AttachmentState = (typeof AttachmentState)[number]
+
+export const AttachmentFailure = ['wrong_hash', 'wrong_type', 'unreadable', 'too_many_pixels'] as const
+export type AttachmentFailure = (typeof AttachmentFailure)[number]
+
+/** Attachment: a row of `attachments` as WatermelonDB keeps it. */
+export interface AttachmentRaw {
+  id: string
+  partner_id: string | null
+  availability_id: string | null
+  trade_id: string | null
+  inspection_id: string | null
+  weighment_id: string | null
+  dispatch_id: string | null
+  kind: AttachmentKind
+  /** of all bytes */
+  sha256: string
+  size_bytes: number
+  media_type: AttachmentMediaType
+  captured_at: number | null
+  /** where it was taken, by the phone */
+  latitude: number | null
+  /** where it was taken, by the phone */
+  longitude: number | null
+  state: AttachmentState
+  /** why the bytes that came last were thrown away */
+  failure: AttachmentFailure | null
+  /** in pixels */
+  width: number | null
+  /** in pixels */
+  height: number | null
+  exif_taken_at: number | null
+  exif_latitude: number | null
+  exif_longitude: number | null
+  exif_camera: string | null
+  /** when the server first stored the row */
+  created_at: number
+  /** when the server last stored the row */
+  updated_at: number
+  /** the user who created the row; empty if SQL did */
+  created_by: string | null
+  /** the user who last changed the row; empty if SQL did */
+  updated_by: string | null
+}
+
 export const InvoiceSupplierState = ['Andaman and Nicobar Islands', 'Andhra Pradesh', 'Arunachal Pradesh', 'Assam', 'Bihar', 'Chandigarh', 'Chhattisgarh', 'Dadra and Nagar Haveli and Daman and Diu', 'Delhi', 'Goa', 'Gujarat', 'Haryana', 'Himachal Pradesh', 'Jammu and Kashmir', 'Jharkhand', 'Karnataka', 'Kerala', 'Ladakh', 'Lakshadweep', 'Madhya Pradesh', 'Maharashtra', 'Manipur', 'Meghalaya', 'Mizoram', 'Nagaland', 'Odisha', 'Puducherry', 'Punjab', 'Rajasthan', 'Sikkim', 'Tamil Nadu', 'Telangana', 'Tripura', 'Uttar Pradesh', 'Uttarakhand', 'West Bengal'] as const
 export type InvoiceSupplierState = (typeof InvoiceSupplierState)[number]
 
@@ -1241,6 +1294,7 @@ export interface RawByTable {
   quality_inspections: QualityInspectionRaw
   dispatches: DispatchRaw
   weighments: WeighmentRaw
+  attachments: AttachmentRaw
   invoices: InvoiceRaw
   invoice_lines: InvoiceLineRaw
   payments: PaymentRaw
@@ -1286,6 +1340,7 @@ export const DEFAULTS = {
   quality_inspections: { bale_numbers: '[]', method: 'hand', state: 'draft' },
   dispatches: { bales: 0, state: 'planned' },
   weighments: {},
+  attachments: { kind: 'photo' },
   invoices: { reverse_charge: false, state: 'draft' },
   invoice_lines: { tax_pct: 0 },
   payments: { mode: 'rtgs' },
