@@ -25,6 +25,7 @@ from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
 from sync_server.operate.codes import run_codes
 from sync_server.operate.upkeep import keep, sweep
+from sync_server.operate.webhook_tasks import run_webhooks
 from sync_server.store.database import NO_ORGANISATION, Database
 from sync_server.store.facts import read_identity
 from sync_server.store.parcels import ParcelRoom
@@ -74,6 +75,7 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app.cleanup_ctx.append(run_live)
     app.on_shutdown.append(close_live)
     app.cleanup_ctx.append(run_codes)
+    app.cleanup_ctx.append(run_webhooks)
     app.cleanup_ctx.append(_keep)
     app.cleanup_ctx.append(_write_sightings)
     app.cleanup_ctx.append(app[LIMITS].open)

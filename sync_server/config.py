@@ -23,6 +23,7 @@ from sync_server.config_codes import SECRETS, CodeSettings
 from sync_server.config_lists import NONE, Rates, is_loopback, read_networks, read_origins, read_rates
 from sync_server.config_live import LiveSettings
 from sync_server.config_metrics import MetricsSettings
+from sync_server.config_webhooks import WebhookSettings
 
 PREFIX: Final = "COTTON_"
 
@@ -193,7 +194,7 @@ class ServerSettings(BaseSettings):
         return None if path is None else path.expanduser().absolute()
 
 
-class Settings(CodeSettings, MetricsSettings, LiveSettings, ServerSettings):
+class Settings(CodeSettings, MetricsSettings, WebhookSettings, LiveSettings, ServerSettings):
     """The settings of one server process; frozen."""
 
     @property

@@ -162,7 +162,7 @@ def _entry(entitled: Entitlements, actor: Actor, course: Course, one: Happened) 
     return Entry(
         *(one.table, one.id, one.position, one.operation, one.at, one.authored, one.actor, _channel(one)),
         *((one.session, one.device, one.push) if mine else (None, None, None)),
-        _changes(entity, one, hidden_fields(entity, mask), hidden_fields(entity, before) if before else None),
+        compare(entity, one, hidden_fields(entity, mask), hidden_fields(entity, before) if before else None),
     )
 
 
@@ -172,7 +172,7 @@ def _channel(one: Happened) -> str:
     return SERVER if one.actor == SERVER else "phone" if one.push else "office"
 
 
-def _changes(entity: Entity, one: Happened, hidden: frozenset[str], hidden_before: frozenset[str] | None) -> Changes:
+def compare(entity: Entity, one: Happened, hidden: frozenset[str], hidden_before: frozenset[str] | None) -> Changes:
     """Compare the record before and after; `hidden_before` None: nothing of it was to be seen before."""
     if one.after is None:
         return {}

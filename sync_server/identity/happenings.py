@@ -29,6 +29,11 @@ TOTP_ENROLLED: Final = "totp_enrolled"
 TOTP_DISABLED: Final = "totp_disabled"
 EXPORTED: Final = "exported"
 IMPORTED: Final = "imported"
+WEBHOOK_MADE: Final = "webhook_made"
+WEBHOOK_CHANGED: Final = "webhook_changed"
+WEBHOOK_REMOVED: Final = "webhook_removed"
+WEBHOOK_SECRET_ROTATED: Final = "webhook_secret_rotated"  # noqa: S105 - a word, no secret
+WEBHOOK_SENT_AGAIN: Final = "webhook_sent_again"
 
 ALARMING: Final = frozenset({REFRESH_REUSED, PROOF_REFUSED})
 """Kinds that somebody should look at: logged as warnings."""

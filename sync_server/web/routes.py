@@ -35,6 +35,8 @@ from sync_server.web import (
     sync,
     totp,
     verify,
+    webhook_deliveries,
+    webhooks,
 )
 from sync_server.web.bulk import Bulk
 from sync_server.web.commands import Commanded, get_commands
@@ -81,6 +83,8 @@ def _entity_routes() -> Iterator[Route]:
         if access.create:
             yield Route("POST", files.path_in, files.bring_in, access.create)
 
+
+_DELIVERIES: Final = "/api/v1/webhooks/{webhook_id}/deliveries"
 
 ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/healthz", health.is_alive, PUBLIC),
@@ -136,6 +140,16 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/api/v1/sync/health", console_health.get_health, ("device.manage",)),
     Route("GET", "/api/v1/sync/schema", sync.get_schema, LOGGED_IN),
     Route("GET", "/api/v1/sync/policies", policies.get_policies, LOGGED_IN),
+    Route("GET", "/api/v1/webhooks", webhooks.list_webhooks, ("setting.update",)),
+    Route("POST", "/api/v1/webhooks", webhooks.make_webhook, ("setting.update",)),
+    Route("GET", "/api/v1/webhooks/{webhook_id}", webhooks.get_webhook, ("setting.update",)),
+    Route("PATCH", "/api/v1/webhooks/{webhook_id}", webhooks.change_webhook, ("setting.update",)),
+    Route("DELETE", "/api/v1/webhooks/{webhook_id}", webhooks.remove_webhook, ("setting.update",)),
+    Route("POST", "/api/v1/webhooks/{webhook_id}/secret", webhooks.rotate_secret, ("setting.update",)),
+    Route("POST", "/api/v1/webhooks/{webhook_id}/ping", webhooks.ping_webhook, ("setting.update",)),
+    Route("POST", "/api/v1/webhooks/{webhook_id}/redeliver", webhook_deliveries.send_dead_again, ("setting.update",)),
+    Route("GET", _DELIVERIES, webhook_deliveries.list_deliveries, ("setting.update",)),
+    Route("POST", f"{_DELIVERIES}/{{delivery_id}}/redeliver", webhook_deliveries.send_again, ("setting.update",)),
     *_entity_routes(),
 )
 

@@ -29,6 +29,7 @@ from sync_server.wire.openapi import (
     service,
     syncing,
     table_files,
+    webhooks,
 )
 from sync_server.wire.openapi.fields import codes_in_words
 from sync_server.wire.openapi.operations import Answer, Operation
@@ -38,7 +39,20 @@ from sync_server.wire.openapi.shapes import Schema, camel, text, whole
 VERSION: Final = "1.0.0"
 """Of the protocol: its first number moves if something that clients rely on is taken away."""
 
-GROUPS: Final = (logins, people, devices, syncing, inspecting, bulk, commands, histories, console, service, table_files)
+GROUPS: Final = (
+    logins,
+    people,
+    devices,
+    syncing,
+    inspecting,
+    bulk,
+    commands,
+    histories,
+    console,
+    service,
+    table_files,
+    webhooks,
+)
 
 INTRODUCTION: Final = """\
 The REST side and the sync endpoints of Cotton Sync. docs/PROTOCOL.md says in words what a schema cannot.
@@ -55,6 +69,7 @@ TAGS: Final = (
     {"name": commands.TAG, "description": "The steps of the trade, by their names; each stands with its entity."},
     {"name": console.TAG, "description": "The page for the office, and what it draws from."},
     {"name": histories.TAG, "description": "What happened in the organisation."},
+    {"name": webhooks.TAG, "description": "Who is told of changes over HTTP, and what came of it."},
     {"name": service.TAG, "description": "Its health, its live connections, and this document."},
 )
 
@@ -121,7 +136,7 @@ def _schemas() -> Iterator[tuple[str, Schema]]:
     yield "Problem", faults.problem_schema()
     yield "Reason", faults.reason_schema()
     yield "OutOfSight", entities.out_of_sight()
-    for group in (logins, people, devices, inspecting, histories, service):
+    for group in (logins, people, devices, inspecting, histories, service, webhooks):
         yield from group.SCHEMAS.items()
     yield from syncing.schemas()
     for entity in ENTITIES:
