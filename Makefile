@@ -34,6 +34,7 @@ $(VENV)/run.stamp: pyproject.toml | $(PY)
 	@touch $@
 
 # Node runs the real WatermelonDB in the tests: the system's if it is new enough, else one from a wheel. Chromium opens the console.
+# Prometheus and promtool judge docs/monitoring; taken out of Debian's package, which would start a service if it were installed.
 $(VENV)/dev.stamp: pyproject.toml | $(PY)
 	@echo "Installing the server and the tools of its developers…"
 	@$(PIP) install --editable '.[dev]'
@@ -43,6 +44,7 @@ $(VENV)/dev.stamp: pyproject.toml | $(PY)
 	    echo "Installing Chromium for the tests of the console…"; \
 	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
 	  else echo "The tests of the console need Chromium; on Debian: apt install chromium" >&2; fi; fi
+	@$(PY) -m tests.harness.prometheus
 	@touch $@ $(VENV)/run.stamp
 
 .PHONY: setup
@@ -88,6 +90,10 @@ bench: $(VENV)/dev.stamp ## measure against the budgets; a table, and JSON in be
 .PHONY: fuzz-api
 fuzz-api: $(VENV)/dev.stamp ## ask a real server everything that the OpenAPI document admits, and what it does not; an hour
 	@FUZZ_API=long $(PY) -m pytest -n 2 tests/acceptance/test_schemathesis.py
+
+.PHONY: fleet
+fleet: $(VENV)/dev.stamp ## four processes and 2 000 devices, and everything that can be killed is; ten minutes
+	@FLEET_DEVICES=$(or $(DEVICES),2000) FLEET_ROUNDS=$(or $(ROUNDS),12) $(PY) -m pytest -n 0 -o timeout=3000 tests/integration/test_many_processes.py
 
 .PHONY: mutate
 mutate: $(VENV)/dev.stamp ## change the merge engine in each place, and name the changes that no test notices

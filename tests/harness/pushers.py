@@ -255,12 +255,13 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet_at_work(base: str, names: Sequence[str], seed: int) -> AsyncIterator[Fleet]:
-    """Let a phone per name push against `base`; at the end of the block each finishes its push and pulls once more."""
+async def fleet_at_work(bases: str | Sequence[str], names: Sequence[str], seed: int) -> AsyncIterator[Fleet]:
+    """Let a phone per name push, each to one of `bases`; at the end of the block all finish their push and pull once more."""
+    urls = [bases] if isinstance(bases, str) else bases
     stop = asyncio.Event()
     timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        phones = [Phone(name, base, random.Random(f"{seed}/{name}")) for name in names]
+        phones = [Phone(name, urls[n % len(urls)], random.Random(f"{seed}/{name}")) for n, name in enumerate(names)]
         fleet = Fleet(phones, [asyncio.create_task(phone.run(session, stop)) for phone in phones])
         try:
             yield fleet
