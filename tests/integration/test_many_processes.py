@@ -1,4 +1,4 @@
-"""Four processes on one PostgreSQL and a Valkey cluster: whatever is killed, every device ends with everything, and hints resume.
+"""Four processes on one PostgreSQL and one Valkey cluster: kill any of them, and every device ends with everything.
 
 FLEET_DEVICES is the number of devices (2 000 by `make fleet`), FLEET_ROUNDS that of the faults. A round ends after a number of
 acknowledged pushes, never after a time.
