@@ -12,7 +12,7 @@ To count costs some 0.2 µs: no lock (the event loop is one thread), and no libr
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeAlias
@@ -44,11 +44,14 @@ METERS: Final[dict[str, Meter]] = {}
 
 
 class Counter(Meter):
-    """What only grows."""
+    """What only grows.
 
-    def __init__(self, name: str, help: str, labels: Labels = ()) -> None:
+    `known`: label sets that are told from the start, as 0: of a series that begins with 1 Prometheus sees no increase.
+    """
+
+    def __init__(self, name: str, help: str, labels: Labels = (), known: Iterable[Labels] = ()) -> None:
         super().__init__(name, help, labels)
-        self.values: dict[Labels, float] = {} if labels else {(): 0.0}
+        self.values: dict[Labels, float] = dict.fromkeys(known if labels else [()], 0.0)
 
     def add(self, *labels: str, n: float = 1) -> None:
         """Count `n` more."""

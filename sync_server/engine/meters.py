@@ -30,6 +30,11 @@ VERDICTS: Final = Counter(
     "cotton_verdicts_total",
     "Records that were pushed or written, by what became of them and the code of the first reason.",
     ("channel", "verdict", "code"),
+    known=[
+        ("phone", "accepted", ""),
+        ("phone", "refused", "not_processable"),
+        ("office", "refused", "not_processable"),
+    ],
 )
 OUTCOMES: Final = Counter(
     "cotton_merge_outcomes_total",

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from sync_server.operate import access_docs, merge_docs
+from sync_server.operate import access_docs, dashboard, merge_docs
 
 generate = typer.Typer(help="Write what is made from the declarations.", no_args_is_help=True)
 
@@ -32,10 +32,11 @@ def mobile(check: Check = False) -> None:
 
 @generate.command()
 def docs(check: Check = False) -> None:
-    """Write docs/ACCESS.md, who may do what, and docs/MERGE.md, what becomes of a clash; in a checkout."""
+    """Write docs/ACCESS.md, who may do what, docs/MERGE.md, what becomes of a clash, and Grafana's dashboard; in a checkout."""
+    made = (access_docs, merge_docs, dashboard)
     if check:
-        _tell(access_docs.drift() + merge_docs.drift())
-    typer.echo("\n".join(str(path) for path in (*access_docs.generate(), *merge_docs.generate())))
+        _tell([name for one in made for name in one.drift()])
+    typer.echo("\n".join(str(path) for one in made for path in one.generate()))
 
 
 @generate.command()

@@ -17,10 +17,18 @@ LOOP_LAG: Final = Histogram(
     "How late the event loop came back to a task that wanted to run, four times a second.",
 )
 MESSAGES_WAITING: Final = Gauge("cotton_messages_waiting", "Text messages with codes that wait to be sent.")
-UPKEEP: Final = Counter("cotton_upkeep_rounds_total", "Rounds of upkeep in this process: done, failed.", ("end",))
+UPKEEP: Final = Counter(
+    "cotton_upkeep_rounds_total",
+    "Rounds of upkeep in this process: done, failed.",
+    ("end",),
+    known=[("done",), ("failed",)],
+)
 
 SAMPLES: Final = Counter(
-    "cotton_samples_total", "Looks at the database and the disk, by how they ended: ok, failed.", ("end",)
+    "cotton_samples_total",
+    "Looks at the database and the disk, by how they ended: ok, failed.",
+    ("end",),
+    known=[("ok",), ("failed",)],
 )
 TRANSACTION_AGE: Final = Gauge("cotton_transaction_age_seconds", "Age of the oldest transaction in the database.")
 LOCK_WAIT: Final = Gauge("cotton_lock_wait_seconds", "How long the longest wait for a lock of the database has lasted.")

@@ -15,7 +15,10 @@ POOL_WAIT: Final = Histogram(
     "cotton_pool_wait_seconds", "How long work waited for a database connection of its pool.", ("pool",)
 )
 POOL_TIMEOUTS: Final = Counter(
-    "cotton_pool_timeouts_total", "Work that was sent away because no connection came free.", ("pool",)
+    "cotton_pool_timeouts_total",
+    "Work that was sent away because no connection came free.",
+    ("pool",),
+    known=[("requests",), ("owners",)],
 )
 POOL_CONNECTIONS: Final = Gauge(
     "cotton_pool_connections",
@@ -27,7 +30,10 @@ CLOCK_WAIT: Final = Histogram(
     "How long a write waited for its organisation's clock, the trip to the database included.",
 )
 UNITS: Final = Counter(
-    "cotton_units_of_work_total", "Units of work, by how they ended: committed, failed, busy.", ("end",)
+    "cotton_units_of_work_total",
+    "Units of work, by how they ended: committed, failed, busy.",
+    ("end",),
+    known=[("committed",), ("failed",), ("busy",)],
 )
 LOST_RACES: Final = Counter(
     "cotton_lost_races_total", "Attempts at a unit of work that had to be made again, by what they lost to.", ("fault",)

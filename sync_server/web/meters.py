@@ -13,6 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from sync_server.meters import Counter, Gauge, Histogram
+from sync_server.wire.problems import REGISTRY
 
 REQUESTS: Final = Counter("cotton_requests_total", "Requests answered, by hop and HTTP status.", ("hop", "status"))
 REQUEST_SECONDS: Final = Histogram(
@@ -20,7 +21,9 @@ REQUEST_SECONDS: Final = Histogram(
 )
 REQUEST_BYTES: Final = Counter("cotton_request_bytes_total", "Bytes of request bodies, as they were sent.", ("hop",))
 ANSWER_BYTES: Final = Counter("cotton_answer_bytes_total", "Bytes of answers' bodies, as they were sent.", ("hop",))
-PROBLEMS: Final = Counter("cotton_problems_total", "Problems told to clients, by their code.", ("code",))
+PROBLEMS: Final = Counter(
+    "cotton_problems_total", "Problems told to clients, by their code.", ("code",), known=[(code,) for code in REGISTRY]
+)
 REDIS_UP: Final = Gauge(
     "cotton_redis_up", "Whether the Redis of shared limits is reached: 1 or 0; not there without one."
 )
