@@ -111,7 +111,9 @@ class Webhooks:
         """Read on in the log for whom it concerns, and begin to serve whoever has something due."""
         await self.follow()
         await self._forget()
-        for one in await self._due():
+        due = list(await self._due())
+        random.shuffle(due)  # whoever is always due must not always be first where there is no room for all
+        for one in due:
             self._begin(one)
 
     async def follow(self) -> int:

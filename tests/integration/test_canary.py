@@ -26,12 +26,15 @@ from aiohttp import web
 from erp_core.demo.people import PEOPLE
 from sync_server.operate.postgres import Cluster
 from tests.conftest import MakeServerProcess
+from tests.harness.endpoints import endpoint_here
 from tests.harness.servers import ServerProcess, free_port
 from tests.harness.valkeys import Valkey
 
 PASSWORD = "cotton-demo"
 """Known to everybody, and printed at the start: no secret."""
 
+
+ADMINISTRATOR = {"username": "admin", "password": PASSWORD}
 
 BRANCH = next(person.branch_id for person in PEOPLE if person.username == "agent1")
 
@@ -114,6 +117,7 @@ async def test_no_secret_leaves_but_to_whom_it_belongs(
     server = await server_process(
         demo=True,
         log_level="debug",
+        webhook_loopback="true",
         redis_url=valkey.url,
         limit_login="address=1000/minute",
         sms_url=f"{gateway_url}?key={canaries.plant('key of the gateway', 'canary-sms-key')}",
@@ -123,6 +127,7 @@ async def test_no_secret_leaves_but_to_whom_it_belongs(
         visitor = Visitor(server, session)
         bearer = await log_in_and_out(visitor, canaries)
         await codes(visitor, canaries, sent)
+        await webhooks(visitor, canaries)
         await records(visitor, canaries, bearer)
         await break_rows(server, visitor, canaries, bearer)
         await knock(visitor, canaries, bearer)
@@ -215,6 +220,35 @@ async def codes(visitor: Visitor, canaries: Canaries, sent: list[dict[str, Any]]
     await visitor.ask("POST", "/api/v1/auth/code", {"phone": f"+91{stranger}"})
     await visitor.ask("POST", "/api/v1/auth/code", {"phone": f"{stranger} or so"})
     await visitor.ask("GET", f"/api/v1/users/+91{stranger}/sessions")
+
+
+async def webhooks(visitor: Visitor, canaries: Canaries) -> None:
+    """Have endpoints told that take it, fail, lead elsewhere and are not there; and ask for one that cannot be."""
+    headers = keep(canaries, "of webhooks", await visitor.ask("POST", "/api/v1/auth/login", ADMINISTRATOR))
+    key = canaries.plant("key in a webhook's URL", "canary-webhook-key")
+    async with endpoint_here() as endpoint:
+        endpoint.answers, endpoint.headers = [500, 302], {"Location": f"http://169.254.169.254/?{key}"}
+        for url in (f"{endpoint.url}?key={key}", f"http://127.0.0.1:{free_port()}/in?key={key}"):
+            asked = {"url": url, "events": ["*"]}
+            made = await visitor.ask("POST", "/api/v1/webhooks", asked, headers=headers)
+            rotated = await visitor.ask("POST", f"/api/v1/webhooks/{made['id']}/secret", headers=headers)
+            for which, secret in (("first", made["secret"]), ("second", rotated["secret"])):
+                canaries.plant(f"{which} secret of a webhook to {url[:21]}", secret.removeprefix("whsec_"))
+            for _ in range(3):
+                await visitor.ask("POST", f"/api/v1/webhooks/{made['id']}/ping", headers=headers)
+        async with asyncio.timeout(30):
+            while len(endpoint.taken) < 3:
+                await asyncio.sleep(0.05)
+        for n, taken in enumerate(endpoint.taken):
+            canaries.plant(f"signature {n}", taken.headers["webhook-signature"].split(",")[1].split(" ")[0])
+    password = canaries.plant("password in a webhook's URL", "canary-url-password")
+    for url in (
+        f"https://u:{password}@example.com/",
+        f"https://10.0.0.1/{password}",
+        f"{password}://x",
+        {"x": password},
+    ):
+        await visitor.ask("POST", "/api/v1/webhooks", {"url": url, "events": ["*"]}, headers=headers)
 
 
 async def records(visitor: Visitor, canaries: Canaries, bearer: dict[str, str]) -> None:
