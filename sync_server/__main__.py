@@ -125,9 +125,13 @@ def _welcome(settings: Settings, address: str) -> str:
         f"Cotton Sync serves {address}",
         f"  sync      {address}/api/v1/sync",
         f"  login     {address}/api/v1/auth/login",
+        f"  console   {address}/console",
+        f"  docs      {address}/docs",
         f"  health    {address}/readyz",
         f"  database  {database}",
     ]
+    if settings.metrics_port:
+        lines.append(f"  metrics   {serving.address_of(settings.metrics_host, settings.metrics_port)}/metrics")
     if settings.demo:
         lines += [f"Demo logins, password {PASSWORD}:", *(f"  {name:11} {who}" for name, who in LOGINS.items())]
     return "\n".join(lines)

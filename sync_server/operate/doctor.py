@@ -1,30 +1,32 @@
-"""The doctor: what is wrong with the set-up, and how to mend it.
+"""The doctor: what is wrong with the set-up and with what runs, and how to mend it.
 
-Owns: the examinations, in the order in which a person would mend what they find.
+Owns: the examinations, in the order in which a person would mend what they find; here, those of the set-up.
 Must not know: how the server works when all is well.
 Invariant: it changes nothing, makes nothing, and every finding that is wrong says what to do
-(tests/integration/test_command_line.py).
+(tests/integration/test_command_line.py, tests/integration/test_doctor.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import shutil
-import socket
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import asyncpg
 
 from sync_server.config import Settings, misspelt
 from sync_server.identity.keyfile import UnusableKey, open_key
 from sync_server.identity.keyring import key_files
 from sync_server.operate import setup
+from sync_server.operate.findings import Finding
 from sync_server.operate.launch import PostgresFailed, package
+from sync_server.operate.running_database import examine_database
+from sync_server.operate.running_server import examine_key_age, examine_port, examine_redis, examine_spools
 from sync_server.operate.standing import report
 from sync_server.store.database import APP_ROLE
 
@@ -34,23 +36,18 @@ FREE_BYTES_MIN: Final = 2 * 2**30
 """max_wal_size, and some data; PostgreSQL stops when the disk is full."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was looked at and found; `mend`: what to do, None if nothing is wrong."""
-
-    what: str
-    mend: str | None = None
-
-
 def examine(settings: Settings) -> list[Finding]:
-    """Examine the set-up that `settings` describe. Cost: a second if the embedded PostgreSQL has to be started."""
+    """Examine the set-up that `settings` describe, and what runs. Cost: a second if the embedded PostgreSQL must be started."""
     return [
         *_python(),
         *_settings(),
         *_data_folder(settings.data),
         *_disk(settings.data),
         *_keys(settings.key_ring),
-        *_port(settings),
+        *examine_key_age(settings.key_ring),
+        *examine_spools(settings),
+        *examine_port(settings),
+        *examine_redis(settings),
         *_database(settings),
     ]
 
@@ -118,21 +115,6 @@ def _key(path: Path) -> Iterator[Finding]:
         yield Finding(f"signing key {path}")
 
 
-def _port(settings: Settings) -> Iterator[Finding]:
-    address = f"{settings.host} port {settings.port}"
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            other_port = "Another program (a running Cotton Sync?) has it: stop it, or choose another: PORT=."
-            mend = other_port if taken else "Set COTTON_HOST to an address of this machine."
-            yield Finding(f"{address} is not free: {error.strerror}", mend)
-        else:
-            yield Finding(f"{address} is free")
-
-
 def _database(settings: Settings) -> Iterator[Finding]:
     if settings.database_url is None and not (settings.data / "postgres" / "cluster").exists():
         yield from _embedded_to_be_made()
@@ -162,6 +144,7 @@ async def _examine_database(settings: Settings, url: str) -> list[Finding]:
     unsafe = ", ".join(f"{name} is off" for name in facts.unsafe)
     standing = await report(url)
     role = await setup.role_fault(url)
+    running = await _examine_running(settings, url) if standing.ready else []
     return [
         Finding(f"PostgreSQL {facts.major} answers"),
         Finding(
@@ -170,4 +153,13 @@ async def _examine_database(settings: Settings, url: str) -> list[Finding]:
         ),
         Finding(f"requests are served as {APP_ROLE}", role),
         Finding(f"schema {standing.state.value} at {standing.revision}", None if standing.ready else standing.sentence),
+        *running,
     ]
+
+
+async def _examine_running(settings: Settings, url: str) -> list[Finding]:
+    connection = await asyncpg.connect(url, server_settings={"application_name": "cotton-sync doctor"})
+    try:
+        return [finding async for finding in examine_database(connection, settings)]
+    finally:
+        await connection.close()

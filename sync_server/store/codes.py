@@ -142,6 +142,17 @@ async def give_back(connection: Connection, id: str) -> None:
     await connection.execute("UPDATE code_request SET used_at = NULL WHERE id = $1", id)
 
 
+async def count_unsent(connection: Connection, minutes: int) -> tuple[int, int]:
+    """Count codes that have waited for `minutes` and can still be used, and those of the last hour that could not be sent."""
+    row = await connection.fetchrow(
+        "SELECT count(*) FILTER (WHERE delivery = 'waiting' AND asked_at < now() - make_interval(mins => $1)"
+        " AND expires_at > now()), count(*) FILTER (WHERE delivery = 'failed') FROM code_request"
+        " WHERE asked_at > now() - interval '1 hour'",
+        minutes,
+    )
+    return row[0], row[1]
+
+
 async def forget(connection: Connection) -> None:
     """Forget codes from before two days, and budgets that are empty again."""
     await connection.execute("DELETE FROM code_request WHERE asked_at < now() - interval '2 days'")

@@ -3,7 +3,7 @@
 Owns: the statements that ask PostgreSQL about its transactions, locks, dead rows, replicas and size.
 Must not know: what is too much; whoever asks decides.
 Invariant: nothing is changed or held, and what the user may not see of other users' sessions is left out, not guessed
-(tests/integration/test_metrics.py).
+(tests/integration/test_doctor.py).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
   extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds,
   a.wait_event_type IS NOT DISTINCT FROM 'Lock' AS waits,
   EXISTS (
-    SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND l.relation = 'org_clock'::regclass
+    SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.granted AND l.relation = to_regclass('org_clock')
       AND l.mode IN ('RowShareLock', 'RowExclusiveLock')
   ) AS holds,
   extract(epoch FROM clock_timestamp() - a.query_start)::float8 AS asked, left(coalesce(a.query, ''), 200)

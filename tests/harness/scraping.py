@@ -7,6 +7,8 @@ Invariant: a difference is between two answers of one listener, as meters belong
 
 from __future__ import annotations
 
+import random
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -36,6 +38,20 @@ class Scrape:
     def since(self, before: Scrape) -> Scrape:
         """Say what came since `before`."""
         return Scrape(self.text, {series: v - before.values.get(series, 0.0) for series, v in self.values.items()})
+
+
+def free_pair() -> int:
+    """Find a port that is free like the one after it, below those that the kernel gives to whoever asks for any."""
+    for _ in range(100):
+        port = random.randrange(15_000, 30_000, 2)
+        with socket.socket() as one, socket.socket() as next_one:
+            try:
+                one.bind(("127.0.0.1", port))
+                next_one.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no two ports beside each other are free")
 
 
 async def scrape(address: str) -> Scrape:

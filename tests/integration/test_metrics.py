@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import aiohttp
 import asyncpg
 import pytest
 
+from sync_server.config import Settings
 from sync_server.operate import meters as operated
 from sync_server.operate.metrics_listener import metrics_of
 from sync_server.operate.sampling import UNSEEN, sampling
@@ -21,8 +23,8 @@ from sync_server.store.database import Database
 from tests.conftest import MakeServerProcess
 from tests.harness.listeners import listening
 from tests.harness.office import Answer, Clerk, at_desk
-from tests.harness.scraping import Scrape, scrape
-from tests.harness.servers import Server, free_port, serve_here
+from tests.harness.scraping import Scrape, free_pair, scrape
+from tests.harness.servers import Server, serve_here
 from tests.harness.world import ORG, House, partner
 
 SOON = 3.0
@@ -249,7 +251,7 @@ async def test_what_cannot_be_seen_is_not_told_as_it_was(database_url: str, tmp_
 
 
 async def test_each_worker_tells_its_own_on_its_own_port(demo_url: str, server_process: MakeServerProcess) -> None:
-    ports = (port := free_port(), port + 1)
+    ports = (port := free_pair(), port + 1)
     process = await server_process(demo_url, workers=2, metrics_port=port)
     async with aiohttp.ClientSession(process.url) as session:
         for _ in range(20):
@@ -271,9 +273,18 @@ async def _when_it_listens(address: str) -> Scrape:
     return await scrape(address)
 
 
-async def test_a_port_that_is_taken_is_said_at_the_start(server: Server, address: str) -> None:
-    taken = int(address.rsplit(":", 1)[1].split("/")[0])
-    settings = server.settings.model_copy(update={"metrics_port": taken - 1, "workers": 2})
+def test_a_port_that_is_taken_is_said_at_the_start(tmp_path: Path) -> None:
+    settings = Settings(**{"data": tmp_path, "metrics_port": free_pair(), "workers": 2})
+    assert settings.metrics_port is not None
+    check_metrics_ports(settings)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", settings.metrics_port + 1))
+        other.listen()
 
-    with pytest.raises(CannotListen, match=f"port {taken} cannot be listened on for metrics"):
-        check_metrics_ports(settings)
+        with pytest.raises(CannotListen, match=f"port {settings.metrics_port + 1} cannot be listened on for metrics"):
+            check_metrics_ports(settings)
+
+
+def test_ports_beyond_the_last_one_are_said_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(CannotListen, match="port 65536 cannot be listened on"):
+        check_metrics_ports(Settings(**{"data": tmp_path, "metrics_port": 65_535, "workers": 2}))

@@ -50,7 +50,13 @@ async def test_first_start_makes_migrates_and_seeds_an_embedded_database(server_
     process = await server_process(None)
     shown = process.output()
 
-    for line in (f"Cotton Sync serves {process.url}", f"{process.url}/api/v1/sync", "agent1", "password cotton-demo"):
+    for line in (
+        f"Cotton Sync serves {process.url}",
+        f"{process.url}/api/v1/sync",
+        f"{process.url}/console",
+        "agent1",
+        "password cotton-demo",
+    ):
         assert line in shown
     async with aiohttp.ClientSession(process.url) as session:
         credentials = {"username": "agent1", "password": "cotton-demo"}
