@@ -13,7 +13,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from sync_server.config import Settings
+from sync_server.config import load_settings
 from sync_server.operate import meters as operated
 from sync_server.operate.metrics_listener import metrics_of
 from sync_server.operate.sampling import UNSEEN, sampling
@@ -274,7 +274,7 @@ async def _when_it_listens(address: str) -> Scrape:
 
 
 def test_a_port_that_is_taken_is_said_at_the_start(tmp_path: Path) -> None:
-    settings = Settings(**{"data": tmp_path, "metrics_port": free_pair(), "workers": 2})
+    settings = load_settings(data=tmp_path, metrics_port=free_pair(), workers=2)
     assert settings.metrics_port is not None
     check_metrics_ports(settings)
     with socket.socket() as other:
@@ -287,4 +287,4 @@ def test_a_port_that_is_taken_is_said_at_the_start(tmp_path: Path) -> None:
 
 def test_ports_beyond_the_last_one_are_said_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(CannotListen, match="port 65536 cannot be listened on"):
-        check_metrics_ports(Settings(**{"data": tmp_path, "metrics_port": 65_535, "workers": 2}))
+        check_metrics_ports(load_settings(data=tmp_path, metrics_port=65_535, workers=2))
