@@ -29,6 +29,7 @@ from sync_server.operate.migrate_command import migrate
 from sync_server.operate.named import NotDone
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.seed import LOGINS, PASSWORD, RECORDS, seed_demo
+from sync_server.operate.traces import NoTraces
 from sync_server.operate.valkey import NoValkey, bus_for
 from sync_server.store.database import RoleMissing
 from sync_server.store.unit_of_work import Busy
@@ -42,6 +43,7 @@ MENDABLE: Final = (
     serving.CannotListen,
     NotDone,
     NoValkey,
+    NoTraces,
     RoleMissing,
     Busy,
     CommandError,

@@ -7,6 +7,8 @@ Invariant: nothing listens that nobody asked for (tests/integration/test_metrics
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -31,4 +33,9 @@ class MetricsSettings(BaseSettings):
         ge=0,
         le=3_600_000,
         description="SQL statements that take so long are logged with their plan, in milliseconds, 0 to 3600000; 0: none is",
+    )
+    traces: Literal["off", "on"] = Field(
+        "off",
+        description="on: OpenTelemetry traces of requests and statements, sent to OTEL_EXPORTER_OTLP_ENDPOINT; "
+        "needs `pip install cotton-sync[otel]`; off: none",
     )

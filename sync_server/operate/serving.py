@@ -28,6 +28,7 @@ from sync_server.config import Settings
 from sync_server.operate.launch import PostgresFailed
 from sync_server.operate.metrics_listener import metrics_of
 from sync_server.operate.postgres import Cluster
+from sync_server.operate.traces import tracing
 from sync_server.web.draining import FLIGHTS
 
 _Result = TypeVar("_Result")
@@ -73,10 +74,17 @@ async def serve(
 ) -> None:
     """Serve the database at `url` until SIGTERM, SIGINT or `stop`; call `announce(address)` once it listens.
 
-    Raises CannotListen, and what opening the database raises.
+    Raises CannotListen, `traces.NoTraces`, and what opening the database raises.
     """
     stop = stop or asyncio.Event()
     stop_on_signals(stop)
+    with tracing(settings):
+        await _serve(settings, url, announce, stop, reuse_port=reuse_port)
+
+
+async def _serve(
+    settings: Settings, url: str, announce: Callable[[str], None], stop: asyncio.Event, *, reuse_port: bool
+) -> None:
     app = create_app(settings, url)
     runner = make_runner(app)
     await runner.setup()
