@@ -167,6 +167,14 @@ ROWS: Final[Sequence[tuple[str, Sequence[Panel]]]] = (
                     (f"sum(increase(cotton_bus_lost_total[{RATE}]))", "bus lost"),
                 ],
             ),
+            Panel(
+                "Webhooks",
+                "short",
+                [
+                    (_rate("cotton_webhook_attempts_total", "end"), "a second: {{end}}"),
+                    ("max by (state) (cotton_webhook_deliveries)", "{{state}}"),
+                ],
+            ),
             Panel("Messages with codes that wait", "short", [("sum(cotton_messages_waiting)", "waiting")]),
         ),
     ),

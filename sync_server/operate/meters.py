@@ -24,6 +24,18 @@ UPKEEP: Final = Counter(
     known=[("done",), ("failed",)],
 )
 
+WEBHOOK_ATTEMPTS: Final = Counter(
+    "cotton_webhook_attempts_total",
+    "Attempts at deliveries of webhooks in this process: delivered, failed.",
+    ("end",),
+    known=[("delivered",), ("failed",)],
+)
+JOBS: Final = Counter(
+    "cotton_jobs_total",
+    "Tries at jobs in this process, by kind and by how they ended: done, failed, dead.",
+    ("kind", "end"),
+)
+
 SAMPLES: Final = Counter(
     "cotton_samples_total",
     "Looks at the database and the disk, by how they ended: ok, failed.",
@@ -43,5 +55,9 @@ REPLICATION_LAG: Final = Gauge("cotton_replication_lag_bytes", "How far the slow
 DATABASE_BYTES: Final = Gauge("cotton_database_bytes", "Size of the database.")
 DISK_FREE: Final = Gauge("cotton_disk_free_bytes", "Free disk space, of the data folder with the spools.")
 DISK_FREE_RATIO: Final = Gauge("cotton_disk_free_ratio", "Free disk space of the data folder, of all its disk has.")
+WEBHOOK_DELIVERIES: Final = Gauge(
+    "cotton_webhook_deliveries", "Deliveries of webhooks: those that wait, and those that were given up.", ("state",)
+)
+WEBHOOK_AGE: Final = Gauge("cotton_webhook_oldest_seconds", "How long the oldest delivery that waits has waited.")
 TIME_SKEW: Final = Gauge("cotton_time_skew_seconds", "How far the database's clock is ahead of this machine's.")
 """Each of these is the same, whichever process says it."""

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ import structlog
 from sync_server.operate import meters
 from sync_server.store.database import DISCONNECTED, Database
 from sync_server.store.vitals import Session, read_vitals
+from sync_server.store.webhook_deliveries import count_waiting
 
 LAG_SECONDS: Final = 0.25
 """Between two looks at the event loop; each costs some 20 µs."""
@@ -37,6 +39,8 @@ UNSEEN: Final = (
     meters.DEAD_ROWS,
     meters.REPLICATION_LAG,
     meters.DATABASE_BYTES,
+    meters.WEBHOOK_DELIVERIES,
+    meters.WEBHOOK_AGE,
     meters.TIME_SKEW,
 )
 
@@ -77,11 +81,14 @@ async def _keep_looking(database: Database, folder: Path, seconds: float) -> Non
 
 
 async def sample(database: Database) -> None:
-    """Look at the database once. Cost: four statements."""
+    """Look at the database once. Cost: five statements."""
     async with database.acquire_everywhere() as connection:
         before = time.time()
         vitals = await read_vitals(connection)
         after = time.time()
+        waiting, given_up, age = await count_waiting(connection, datetime.now(UTC))
+    meters.WEBHOOK_DELIVERIES.replace({("pending",): waiting, ("dead",): given_up})
+    meters.WEBHOOK_AGE.set(age)
     meters.TRANSACTION_AGE.set(_seconds(vitals.oldest))
     meters.LOCK_WAIT.set(_seconds(vitals.waiting))
     meters.CLOCK_HELD.set(_seconds(vitals.holder))

@@ -18,6 +18,7 @@ from typing import Final
 import aiohttp
 
 from sync_server.identity.webhook_secrets import sign
+from sync_server.operate.meters import WEBHOOK_ATTEMPTS
 from sync_server.operate.webhook_wall import Unresolved, Wall, Walled, WalledResolver
 
 TIMES: Final = aiohttp.ClientTimeout(total=15, connect=8, sock_connect=5)
@@ -62,6 +63,7 @@ class WebhookSender:
         """Send a message that is signed at a time (Unix seconds). Never raises for what the endpoint does."""
         begun = time.monotonic()
         error, status, wait = await self._send(url, message, secrets, int(at))
+        WEBHOOK_ATTEMPTS.add("failed" if error else "delivered")
         return Outcome(error, status, round((time.monotonic() - begun) * 1000), wait)
 
     async def _send(self, url: str, message: Message, secrets: Sequence[str], at: int) -> tuple[str, int | None, float]:

@@ -15,12 +15,15 @@ import pytest
 
 from sync_server.config import load_settings
 from sync_server.operate import meters as operated
+from sync_server.operate import webhooks
 from sync_server.operate.metrics_listener import metrics_of
-from sync_server.operate.sampling import UNSEEN, sampling
+from sync_server.operate.sampling import UNSEEN, sample, sampling
 from sync_server.operate.serving import CannotListen
 from sync_server.operate.workers import check_metrics_ports
 from sync_server.store.database import Database
+from sync_server.web import keys
 from tests.conftest import MakeServerProcess
+from tests.harness.endpoints import endpoint_here
 from tests.harness.listeners import listening
 from tests.harness.office import Answer, Clerk, at_desk
 from tests.harness.scraping import Scrape, free_pair, scrape
@@ -232,6 +235,35 @@ async def test_a_transaction_that_holds_the_clock_is_seen(
 
     assert told.of("cotton_clock_held_seconds") >= 0.3
     assert told.of("cotton_transaction_age_seconds") >= told.of("cotton_clock_held_seconds")
+
+
+async def test_webhooks_are_counted_as_they_are_tried_and_as_they_wait(
+    database_url: str, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "POLL_SECONDS", 0.02)
+    async with serve_here(database_url, tmp_path, metrics_port=0, webhook_loopback=True) as server:
+        assert server.app is not None
+        clerk = await at_desk(server, house, "agent1")
+        async with endpoint_here() as endpoint, metrics_of(server.app, server.settings) as address:
+            before = await scrape(str(address))
+            answer = await clerk.ask("POST", "/webhooks", {"url": endpoint.url, "events": ["*"], "name": "n"})
+            assert answer.status == 201, answer
+            await clerk.ask("PATCH", "/business_partners/p1", {"remarks": "two presses"})
+            async with asyncio.timeout(20):
+                while not (told := (await scrape(str(address))).since(before)).of("cotton_webhook_attempts_total"):
+                    await asyncio.sleep(0.05)
+            await house.run(
+                "UPDATE webhook_delivery SET state = 'pending', next_at = now() + interval '1 day',"
+                " made_at = now() - interval '2 hours'"
+            )
+            await sample(server.app[keys.DATABASE])
+            waiting = await scrape(str(address))
+
+    assert told.of("cotton_webhook_attempts_total", end="delivered") == 1
+    assert told.of("cotton_webhook_attempts_total", end="failed") == 0
+    assert waiting.of("cotton_webhook_deliveries", state="pending") == 1
+    assert waiting.of("cotton_webhook_deliveries", state="dead") == 0
+    assert 7_190 < waiting.of("cotton_webhook_oldest_seconds") < 7_300
 
 
 async def test_what_cannot_be_seen_is_not_told_as_it_was(database_url: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from sync_server.web.routes import ROUTES
 
 NAME = re.compile(r"cotton_[a-z_]+")
 UNITS = ("_seconds", "_bytes", "_ratio")
-COUNTS = ("_connections", "_subscriptions", "_under_way", "_waiting", "_up", "_dead", "_jobs", "_open")
+COUNTS = ("_connections", "_subscriptions", "_under_way", "_waiting", "_up", "_dead", "_jobs", "_deliveries")
 """How gauges end that count things: what they count is their unit."""
 
 ALLOWED = frozenset(
@@ -26,7 +26,7 @@ ALLOWED = frozenset(
         "end",
         "fault",
         "hop",
-        "job",
+        "kind",
         "kept",
         "policy",
         "pool",
