@@ -125,7 +125,7 @@ class Keeper:
         org_id, message, now = by.actor.org_id, f"msg_{id}_ping_{secrets.token_hex(6)}", _now()
 
         async def work(connection: Connection) -> _Noted[Delivery | None]:
-            asked = [Queued(message, None, "", "", PING)]
+            asked = [Queued(message, None, "", message, PING)]  # a record of its own: it waits for no other
             await webhook_deliveries.queue(connection, org_id, id, asked, now=now, expires_at=now)
             return await webhook_deliveries.read_delivery(connection, org_id, id, message), "", ""
 

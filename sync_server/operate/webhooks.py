@@ -44,8 +44,11 @@ AGAIN_SECONDS: Final = 2.0
 LEASE: Final = timedelta(seconds=45)
 """How long a claimed delivery is nobody else's: an attempt takes 15 s at most, reading and writing around it less."""
 
-TOGETHER_MAX: Final = 4
+TOGETHER_MAX: Final = 8
 """Deliveries of one webhook that are sent at once."""
+
+TURNS_MAX: Final = 25
+"""How often a webhook is served before another may have its place."""
 
 SERVED_MAX: Final = 32
 """Webhooks that one process serves at once."""
@@ -87,7 +90,7 @@ class Webhooks:
         self._key = key
         self._sender = sender
         self._now = now
-        self._serving: dict[tuple[str, str], asyncio.Task[int]] = {}
+        self._serving: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._forgot_at: datetime | None = None
 
     async def run(self) -> None:
@@ -143,10 +146,10 @@ class Webhooks:
         of_organisation = Counter(org_id for org_id, _ in self._serving)[one[0]]
         if one in self._serving or len(self._serving) >= SERVED_MAX or of_organisation >= SERVED_PER_ORGANISATION_MAX:
             return
-        task = self._serving[one] = asyncio.create_task(self.serve(*one))
+        task = self._serving[one] = asyncio.create_task(self._serve_on(*one))
         task.add_done_callback(lambda done: self._ended(one, done))
 
-    def _ended(self, one: tuple[str, str], task: asyncio.Task[int]) -> None:
+    def _ended(self, one: tuple[str, str], task: asyncio.Task[None]) -> None:
         self._serving.pop(one, None)
         fault = None if task.cancelled() else task.exception()
         if fault is not None and not isinstance(fault, UNANSWERED):
@@ -163,6 +166,11 @@ class Webhooks:
             await asyncio.wait(tasks)
 
     # --- Serving one ----------------------------------------------------------------------------------------------------
+
+    async def _serve_on(self, org_id: str, id: str) -> None:
+        for _ in range(TURNS_MAX):
+            if await self.serve(org_id, id) < TOGETHER_MAX:
+                return
 
     async def serve(self, org_id: str, id: str) -> int:
         """Claim what is due for a webhook, send it, write down what came of it; give how many were tried."""
@@ -208,16 +216,8 @@ class Webhooks:
             outcome = await self._sender.send(webhook.url, message, secrets, at.timestamp())
         else:  # another key than the one that they were sealed with; only a rotation helps
             outcome = Outcome(webhook_attempts.UNREADABLE, None, 0)
-        log.info(
-            "webhook_tried",
-            org=webhook.org_id,
-            webhook=webhook.id,
-            type=delivery.type,
-            attempt=delivery.attempts,
-            status=outcome.status,
-            error=outcome.error,
-            ms=outcome.ms,
-        )
+        facts = {"type": delivery.type, "attempt": delivery.attempts, "status": outcome.status, "ms": outcome.ms}
+        log.info("webhook_tried", org=webhook.org_id, webhook=webhook.id, error=outcome.error, **facts)
         await self._settle(webhook, delivery, outcome)
 
     async def _settle(self, webhook: Webhook, delivery: Delivery, outcome: Outcome | None) -> None:

@@ -114,14 +114,16 @@ async def claim(
 ) -> Sequence[Delivery]:
     """Take the oldest deliveries that are due, at most `limit`; nobody else takes them before `until`.
 
-    At most one of a record: a later event of it waits for the older one. What others claim just now is passed over.
+    At most one of a record: a later event of it waits for the older one. The webhook's row must be locked meanwhile. Cost: one
+    statement that looks at all that waits for the webhook.
     """
-    # Materialised: a subquery may be run again for each row that it is joined with, and would take others each time.
+    # One pass over what waits, whatever the plan: a look-up of the older events for each row would be quadratic with the wrong
+    # index, and a plan may have been made while the table was empty.
     rows = await connection.fetch(
-        "WITH taken AS MATERIALIZED (SELECT d.id FROM webhook_delivery d WHERE d.org_id = $1 AND d.webhook_id = $2"
-        "  AND d.state = 'pending' AND d.next_at <= $3 AND NOT EXISTS (SELECT FROM webhook_delivery o WHERE o.org_id = $1"
-        "   AND o.webhook_id = $2 AND o.entity = d.entity AND o.record_id = d.record_id AND o.position < d.position"
-        "   AND o.state = 'pending') ORDER BY d.number LIMIT $5 FOR UPDATE SKIP LOCKED)"
+        "WITH heads AS MATERIALIZED (SELECT DISTINCT ON (d.entity, d.record_id) d.id, d.number, d.next_at"
+        "  FROM webhook_delivery d WHERE d.org_id = $1 AND d.webhook_id = $2 AND d.state = 'pending'"
+        "  ORDER BY d.entity, d.record_id, d.position),"
+        " taken AS MATERIALIZED (SELECT id FROM heads WHERE next_at <= $3 ORDER BY number LIMIT $5)"
         " UPDATE webhook_delivery t SET attempts = t.attempts + 1, next_at = $4, leased_until = $4, tried_at = $3"
         f" FROM taken WHERE t.org_id = $1 AND t.id = taken.id RETURNING {_OF_T}",
         *(org_id, webhook_id, now, until, limit),

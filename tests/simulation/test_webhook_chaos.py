@@ -118,8 +118,10 @@ class Hasty:
         self._connection = connection
 
     async def fetch(self, statement: str, *values: object) -> Any:
-        assert "o.position < d.position" in statement
-        return await self._connection.fetch(statement.replace("o.position < d.position", "false"), *values)
+        assert "ON (d.entity, d.record_id)" in statement
+        return await self._connection.fetch(
+            statement.replace("ON (d.entity, d.record_id)", "ON (d.entity, d.record_id, d.position)"), *values
+        )
 
 
 async def test_planted_claim_that_overtakes_is_found(
