@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from aiohttp import web
 
 from sync_server import meters
+from sync_server.engine.meters import count_delta
 from sync_server.meters import METERS, OTHER, SERIES_MAX, Counter, Gauge, Histogram, counted_if_committed, uncounted
 from sync_server.operate import metrics
-from sync_server.web.meters import HOPS, hop_of
+from sync_server.store.meters import POOL_WAIT
+from sync_server.store.timed import SlowStatements
+from sync_server.web.meters import HOPS, count_request, hop_of
 from sync_server.web.routes import ROUTES
 
 NAME = re.compile(r"cotton_[a-z_]+")
@@ -125,6 +131,27 @@ def test_what_is_tried_and_undone_within_a_unit_is_not_counted() -> None:
         counter.add_if_committed()
 
     assert counter.values == {(): 1}
+
+
+EMPTY_DELTA_US = 420
+"""What an empty delta takes of the server's CPU at least (docs/decisions/0021-metrics.md)."""
+
+
+def test_counting_an_empty_delta_costs_less_than_two_per_cent_of_it() -> None:
+    request = SimpleNamespace(method="GET", path="/api/v1/sync", content=SimpleNamespace(total_bytes=0))
+    response, slow = web.Response(body=b"x" * 300), SlowStatements(500)
+
+    def count() -> float:
+        began = time.process_time()
+        for _ in range(2_000):
+            POOL_WAIT.observe(0.0001, "requests")
+            slow.ran("SELECT 1", 0.0001)
+            slow.ran("SELECT 2", 0.0001)
+            count_delta(0)
+            count_request(request, response, 200, 0.001)  # type: ignore[arg-type]
+        return (time.process_time() - began) / 2_000 * 1e6
+
+    assert min(count() for _ in range(9)) < EMPTY_DELTA_US * 0.02
 
 
 def test_every_path_is_a_hop_of_the_list() -> None:
