@@ -109,6 +109,22 @@ async def test_gone_pauses_the_webhook_and_keeps_what_waits(works: Works, endpoi
     assert [taken.data["id"] for taken in endpoint.taken] == ["n1", "n2"]
 
 
+async def test_a_secret_that_does_not_open_sends_nothing_and_says_so(
+    works: Works, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    """The secret key file was replaced: an unsigned message would be worse than none."""
+    await works.subscribe(endpoint.url, "business_partners.*")
+    await works.house.add_partners("n1")
+    (tmp_path / "another").mkdir()
+    async with works_of(works.house, tmp_path / "another") as stranger:
+        await stranger.round()
+
+    assert endpoint.taken == []
+    assert [(row["state"], row["error"]) for row in await works.log()] == [("pending", "no_secret")]
+    await go_on(works, minutes=1)
+    assert await works.states() == ["delivered"]
+
+
 # --- Order --------------------------------------------------------------------------------------------------------------
 
 
