@@ -32,6 +32,7 @@ JOBS: dict[str, Callable[[World], AsyncIterator[Figure]]] = {
     "matching": matching.matching,
     "live-idle": lives.idle,
     "live-hints": lives.hints,
+    "live-storm": lives.storm,
 }
 
 

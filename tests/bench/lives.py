@@ -1,6 +1,6 @@
-"""Live connections: what an idle one costs, and how soon a change is told to everybody of one organisation.
+"""Live connections: what an idle one costs, how soon a change is told to everybody, and how soon while a crowd comes back.
 
-Owns: the listeners, and the two jobs.
+Owns: the listeners, and the three jobs.
 Must not know: how the server tells.
 Invariant: floor and subject have as many connections from one client that says the same (tests/bench/test_bench_smoke.py).
 """
@@ -32,13 +32,24 @@ OPENING = 100
 """Connections that are opened side by side."""
 SETTLE_SECONDS = 1.0
 
+STORM_SECONDS = 5.0
+"""In which all come back."""
+STORM_HINTS_SECONDS = 0.5
+"""Between two changes while they do."""
+
 KINDS = ("PER_USER", "PER_DEVICE", "PER_ADDRESS", "PER_ORGANISATION", "ADMITTED_PER_SECOND")
+ADMITTED = "200"
+"""A second, as the default is."""
 FREE = {"COTTON_LIMIT_REST": "none", **{f"COTTON_LIVE_{kind}": "10000" for kind in KINDS}}
+
+
+PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
+"""Frames without a payload (RFC 6455, 5.5); what a client sends is masked, here with nothing."""
 
 
 @dataclass
 class Ear(asyncio.Protocol):
-    """A connection that notes when it hears a hint."""
+    """A connection that notes when it hears a hint, and answers when it is asked whether it is there."""
 
     sent: bytes
     opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,13 +64,16 @@ class Ear(asyncio.Protocol):
         if not self.opened.is_set():
             assert data.startswith(b"HTTP/1.1 101"), data
             self.opened.set()
-        elif not self.heard and MARK in data:
+            return
+        if PING in data and self.transport is not None:
+            self.transport.write(PONG)
+        if not self.heard and MARK in data:
             self.heard = time.perf_counter()
 
 
 @asynccontextmanager
-async def ears(url: str, number: int, path: str, more: str = "") -> AsyncIterator[list[Ear]]:
-    """Open so many connections."""
+async def ears(url: str, number: int, path: str, more: str = "", *, a_second: int = 0) -> AsyncIterator[list[Ear]]:
+    """Open so many connections; `a_second`: no faster than the server lets them in."""
     host, port = url.removeprefix("http://").split(":")
     sent = UPGRADE.format(path=path, more=more).encode()
     made = [Ear(sent) for _ in range(number)]
@@ -68,6 +82,7 @@ async def ears(url: str, number: int, path: str, more: str = "") -> AsyncIterato
         some = made[first : first + OPENING]
         await asyncio.gather(*(loop.create_connection(lambda ear=ear: ear, host, int(port)) for ear in some))  # type: ignore[misc]
         await asyncio.gather(*(ear.opened.wait() for ear in some))
+        await asyncio.sleep(OPENING / a_second if a_second else 0)
     await asyncio.sleep(SETTLE_SECONDS)
     yield made
     for ear in made:
@@ -77,13 +92,14 @@ async def ears(url: str, number: int, path: str, more: str = "") -> AsyncIterato
 
 
 @asynccontextmanager
-async def servers(world: World) -> AsyncIterator[tuple[ServerProcess, str, int]]:
+async def servers(world: World, **more: str) -> AsyncIterator[tuple[ServerProcess, str, int]]:
     """Start a server of ours with room for everybody, and the floor's; give ours, the floor's address and its pid."""
     environment = {
         "COTTON_DATABASE_URL": world.cluster.url(),
         "COTTON_SIGNING_KEY_FILE": str(world.folder / "server" / "keys"),
         "COTTON_REQUIRE_TOTP": "false",
         **FREE,
+        **more,
     }
     ours = ServerProcess(world.folder / "live", environment)
     port = free_port()
@@ -130,22 +146,67 @@ async def hints(world: World) -> AsyncIterator[Figure]:
         yield Figure(f"live: change to hint, {name}", "ms", subject, floor, 2, facts={"connections": number})
 
 
+async def storm(world: World) -> AsyncIterator[Figure]:
+    """From a change to the hint on connections that stay, while a crowd comes back and once all of it is there."""
+    number = world.sizes.listeners
+    async with servers(world, COTTON_LIVE_ADMITTED_PER_SECOND=ADMITTED) as (ours, _, __):
+        url, more = ours.url, _authorized(world)
+        async with ears(url, max(number // 10, 1), "/api/v1/live", more, a_second=int(ADMITTED)) as staying:
+            act = _change(world, url)
+            async with _crowd(url, more, number) as coming:
+                stormy = []
+                while not coming.done():
+                    stormy.append(await _once(staying, act))
+                    await asyncio.sleep(STORM_HINTS_SECONDS)
+                calm = [await _once(staying, act) for _ in range(world.sizes.rounds + 1)][1:]
+                told = orjson.loads(await coming)
+    floor, subject = ([_at(times, 0.99) for times in rounds] for rounds in (calm, stormy))
+    facts = {"connections": number, "changes_in_the_storm": len(stormy), **told}
+    yield Figure("live: change to hint in a storm, p99", "ms", subject, floor, 2, facts=facts)
+
+
+@asynccontextmanager
+async def _crowd(url: str, more: str, number: int) -> AsyncIterator[asyncio.Future[bytes]]:
+    """Let so many come; what is awaited says what became of them once all are in, which they stay to the end of the block."""
+    host, port = url.removeprefix("http://").split(":")
+    storming = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.storm_client", host, port, str(number), str(STORM_SECONDS)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert storming.stdin is not None
+    assert storming.stdout is not None
+    storming.stdin.write(more.encode())
+    coming = asyncio.ensure_future(storming.stdout.readline())
+    try:
+        yield coming
+    finally:
+        coming.cancel()
+        storming.stdin.close()
+        await storming.wait()
+
+
 async def _rounds(
     world: World, url: str, path: str, more: str, act: Callable[[list[Ear]], Awaitable[None]]
 ) -> list[list[float]]:
     rounds = []
     async with ears(url, world.sizes.listeners, path, more) as listening:
         for _ in range(world.sizes.rounds + 1):
-            for ear in listening:
-                ear.heard = 0.0
-            began = time.perf_counter()
-            await act(listening)
-            async with asyncio.timeout(60):
-                while not all(ear.heard for ear in listening):
-                    await asyncio.sleep(0.01)
-            rounds.append(sorted((ear.heard - began) * 1_000 for ear in listening))
+            rounds.append(await _once(listening, act))
             await asyncio.sleep(0.3)
     return rounds[1:]
+
+
+async def _once(listening: list[Ear], act: Callable[[list[Ear]], Awaitable[None]]) -> list[float]:
+    """Act, and give how many milliseconds it took each to hear of it, in order."""
+    for ear in listening:
+        ear.heard = 0.0
+    began = time.perf_counter()
+    await act(listening)
+    async with asyncio.timeout(60):
+        while not all(ear.heard for ear in listening):
+            await asyncio.sleep(0.01)
+    return sorted((ear.heard - began) * 1_000 for ear in listening)
 
 
 async def _broadcast(listening: list[Ear]) -> None:

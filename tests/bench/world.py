@@ -67,7 +67,7 @@ class Sizes:
     requests: int = 400
     pushes_each: int = 20
     crowd: int = 32
-    listeners: int = 5_000
+    listeners: int = 10_000
     rounds: int = 7
 
 
