@@ -23,6 +23,7 @@ from sync_server.operate import doctor as doctors
 from sync_server.operate import migrations, people_command, serving, setup, workers
 from sync_server.operate.console import Data, fail, settings_of
 from sync_server.operate.generate_command import generate
+from sync_server.operate.jobs_command import jobs
 from sync_server.operate.keys_command import keys
 from sync_server.operate.launch import PostgresFailed
 from sync_server.operate.migrate_command import migrate
@@ -62,6 +63,7 @@ app.add_typer(people_command.user, name="user")
 app.add_typer(people_command.role, name="role")
 app.add_typer(people_command.grant, name="grant")
 app.add_typer(keys, name="keys")
+app.add_typer(jobs, name="jobs")
 
 Port = Annotated[int | None, typer.Option(help="TCP port to listen on; 0: any free one [COTTON_PORT, 8080]")]
 

@@ -24,7 +24,8 @@ from sync_server.identity.tickets import Tickets
 from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
 from sync_server.operate.codes import run_codes
-from sync_server.operate.upkeep import keep, sweep
+from sync_server.operate.job_tasks import run_jobs
+from sync_server.operate.upkeep import sweep
 from sync_server.operate.webhook_tasks import run_webhooks
 from sync_server.store.database import NO_ORGANISATION, Database
 from sync_server.store.facts import read_identity
@@ -76,7 +77,8 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app.on_shutdown.append(close_live)
     app.cleanup_ctx.append(run_codes)
     app.cleanup_ctx.append(run_webhooks)
-    app.cleanup_ctx.append(_keep)
+    app.cleanup_ctx.append(run_jobs)
+    app.cleanup_ctx.append(_sweep)
     app.cleanup_ctx.append(_write_sightings)
     app.cleanup_ctx.append(app[LIMITS].open)
     add_routes(app)
@@ -138,14 +140,11 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
     return opened
 
 
-async def _keep(app: web.Application) -> AsyncIterator[None]:
-    settings = app[keys.SETTINGS]
-    keeping = keep(app[keys.DATABASE], tombstone_days=settings.tombstone_days, receipt_days=settings.receipt_days)
-    keepers = {asyncio.create_task(keeping), asyncio.create_task(sweep(app[keys.PARCELS]))}
+async def _sweep(app: web.Application) -> AsyncIterator[None]:
+    sweeper = asyncio.create_task(sweep(app[keys.PARCELS]))
     yield
-    for keeper in keepers:
-        keeper.cancel()
-    await asyncio.wait(keepers)
+    sweeper.cancel()
+    await asyncio.wait([sweeper])
 
 
 async def _write_sightings(app: web.Application) -> AsyncIterator[None]:

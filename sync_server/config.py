@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sync_server.config_codes import SECRETS, CodeSettings
+from sync_server.config_jobs import JobSettings
 from sync_server.config_lists import NONE, Rates, is_loopback, read_networks, read_origins, read_rates
 from sync_server.config_live import LiveSettings
 from sync_server.config_metrics import MetricsSettings
@@ -194,7 +195,7 @@ class ServerSettings(BaseSettings):
         return None if path is None else path.expanduser().absolute()
 
 
-class Settings(CodeSettings, MetricsSettings, WebhookSettings, LiveSettings, ServerSettings):
+class Settings(CodeSettings, JobSettings, MetricsSettings, WebhookSettings, LiveSettings, ServerSettings):
     """The settings of one server process; frozen."""
 
     @property

@@ -1,8 +1,8 @@
-"""The keeper: once an hour, one process of all lets go of what is too old.
+"""Upkeep: what is too old is let go of: by a job once an hour, and by each process on its own disk.
 
-Owns: the background task and its rhythm.
-Must not know: SQL.
-Invariant: a failed round is logged and the next one comes; stopping the server stops the task
+Owns: what a round does, and the task that sweeps the disk.
+Must not know: SQL, when a round is done (job_kinds.py).
+Invariant: a round that fails half-way is made good by the next; stopping the server stops the task
 (tests/integration/test_upkeep.py).
 """
 
@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
-from sync_server.operate.meters import UPKEEP
-from sync_server.store import codes, idempotency, sessions, upkeep
+from sync_server.engine.leasing import reclaim_late
+from sync_server.store import codes, idempotency, jobs, sessions, upkeep
 from sync_server.store.database import Database
 from sync_server.store.parcels import ParcelRoom
-
-ROUND_SECONDS: Final = 3_600
-"""Between two rounds; what is kept for months need not go to the minute."""
 
 SWEEP_SECONDS: Final = 600
 """Between two looks for slices that are too old."""
@@ -28,25 +26,16 @@ SWEEP_SECONDS: Final = 600
 SESSION_DAYS: Final = 30
 """How long a session that has ended can still be looked at, and a refresh token of it be told from a guess."""
 
+JOB_LOG_DAYS: Final = 7
+DEAD_JOB_DAYS: Final = 90
+
 log = structlog.get_logger(__name__)
-
-
-async def keep(database: Database, *, tombstone_days: int, receipt_days: int) -> None:
-    """Do a round of upkeep every hour, for ever. Several processes share it: who comes first does the round."""
-    while True:
-        await asyncio.sleep(ROUND_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - so that workers do not march in step
-        try:
-            await one_round(database, tombstone_days=tombstone_days, receipt_days=receipt_days)
-            UPKEEP.add("done")
-        except Exception as failure:  # the supervisor of the background: the next round tries again
-            UPKEEP.add("failed")
-            log.error("upkeep_failed", exc_info=failure)
 
 
 async def sweep(room: ParcelRoom) -> None:
     """Remove slices that nobody fetched, for ever. Each process does it: others may be on other machines."""
     while True:
-        await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - as above
+        await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - so that workers do not march in step
         try:
             await asyncio.to_thread(room.sweep)
         except OSError as failure:
@@ -63,8 +52,10 @@ async def one_round(database: Database, *, tombstone_days: int, receipt_days: in
             await sessions.forget_ended(connection, SESSION_DAYS)
             await codes.forget(connection)
             await idempotency.forget(connection)
+            await jobs.forget(connection, log_days=JOB_LOG_DAYS, dead_days=DEAD_JOB_DAYS)
         organisations = await upkeep.organisations_of_old(connection, tombstone_days)
         for org_id in organisations:  # a transaction each: a clock is held only as long as its own purge takes
             async with connection.transaction():
                 await upkeep.purge(connection, org_id, tombstone_days)
+    await reclaim_late(database, datetime.now(UTC))
     return len(organisations)

@@ -13,7 +13,7 @@ from tests.architecture.sources import ROOT, python_sources
 
 CATCH_ALL = {
     "sync_server/web/middleware.py": "the one mapping from failures to answers",
-    "sync_server/operate/upkeep.py": "the supervisor of the background: the next round tries again",
+    "sync_server/operate/jobs.py": "the supervisor of the jobs: one that fails is tried again, and holds up no other",
 }
 BLOCKING = {"psycopg", "psycopg2", "pg8000", "requests", "httpx", "urllib3", "sqlite3"}
 LATER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")

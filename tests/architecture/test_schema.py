@@ -12,6 +12,10 @@ WITHOUT_ORG = {
     "login_guess": "failed logins by the name that was typed: before it is known whose it is",
     "login_name": "the directory in which a login finds its organisation: unique over all of them by its purpose",
     "code_request": "one-time codes by number, before it is known in which organisations the number is",
+    "pgqueuer": "jobs of all organisations and of none: the queue of a library; the server asks by functions",
+    "pgqueuer_log": "its log",
+    "pgqueuer_schedules": "its schedules: of the whole installation",
+    "pgqueuer_statistics": "what it asks for and nobody fills",
     "code_budget": "what codes may cost, by prefix of the number and for everybody together",
 }
 """Tables whose keys do not begin with org_id, and why. Distributed, they are reference tables."""

@@ -1,0 +1,61 @@
+"""The kinds of jobs that there are, and when those come that nobody asks for.
+
+Owns: the table.
+Must not know: how a job does what it does; SQL.
+Invariant: each can be done twice with no more effect than once (tests/integration/test_job_kinds.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sync_server.config import Settings
+from sync_server.engine.expiring import expire
+from sync_server.engine.jobs import Kind
+from sync_server.operate.meters import UPKEEP
+from sync_server.operate.upkeep import one_round
+from sync_server.store.database import Connection, Database
+from sync_server.store.expiring import list_organisations
+from sync_server.store.job_queue import Job
+from sync_server.store.jobs import ask
+from sync_server.store.unit_of_work import unit_of_work
+
+EXPIRE: Final = "expire"
+
+
+def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
+    """Give the kinds of jobs, over a database."""
+
+    async def upkeep(_: Job) -> None:
+        end = "failed"
+        try:
+            await one_round(database, tombstone_days=settings.tombstone_days, receipt_days=settings.receipt_days)
+            end = "done"
+        finally:
+            UPKEEP.add(end)
+
+    async def expiry(_: Job) -> None:
+        await ask_everywhere(database, EXPIRE)
+
+    async def expire_of(job: Job) -> None:
+        await expire(database, job.org_id)
+
+    return (
+        Kind("upkeep", upkeep, cron="17 * * * *", tries=3, seconds=3_000.0),
+        Kind("expiry", expiry, cron="5 * * * *", tries=3),
+        Kind(EXPIRE, expire_of, tries=5),
+    )
+
+
+async def ask_everywhere(database: Database, kind: str) -> int:
+    """Ask for a job of every organisation, one of each at a time; give how many there are."""
+    async with database.acquire_everywhere() as connection:
+        organisations = await list_organisations(connection)
+
+    async def work(connection: Connection) -> None:
+        await ask(connection, kind, once_key="everywhere")
+
+    for org_id in organisations:
+        await unit_of_work(database, org_id, work)
+    return len(organisations)
