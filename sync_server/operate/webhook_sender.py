@@ -125,12 +125,24 @@ def _seconds(said: str) -> float:
 
 @asynccontextmanager
 async def open_webhook_sender(
-    wall: Wall, name_servers: Sequence[str] = (), *, times: aiohttp.ClientTimeout = TIMES
+    wall: Wall,
+    name_servers: Sequence[str] = (),
+    *,
+    times: aiohttp.ClientTimeout = TIMES,
+    trusted: ssl.SSLContext | None = None,
 ) -> AsyncIterator[WebhookSender]:
-    """Open what webhooks are sent with: a connection for each attempt, no proxy of the environment, no cookies."""
+    """Open what webhooks are sent with: a connection for each attempt, no proxy of the environment, no cookies.
+
+    `trusted`: who may vouch for an endpoint; None: whom this machine trusts.
+    """
     resolver = WalledResolver(wall, name_servers)
     connector = aiohttp.TCPConnector(
-        resolver=resolver, use_dns_cache=False, force_close=True, limit=0, socket_factory=wall.open_socket
+        resolver=resolver,
+        use_dns_cache=False,
+        force_close=True,
+        limit=0,
+        socket_factory=wall.open_socket,
+        ssl=trusted or True,
     )
     try:
         async with aiohttp.ClientSession(

@@ -6,6 +6,7 @@ import asyncio
 import io
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from sync_server.operate.webhook_sender import Message, Outcome, WebhookSender, open_webhook_sender
 from sync_server.operate.webhook_wall import Wall
-from tests.harness.endpoints import Endpoint, endpoint_here
+from tests.harness.endpoints import Endpoint, endpoint_here, name_server_here
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
 HERE = Wall(loopback=True)
@@ -146,9 +147,18 @@ async def test_nothing_of_url_or_secret_is_logged(
 # --- TLS ----------------------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class Sealed:
+    """An endpoint over TLS: `trusted` vouches for it, `named` are the names that it was asked for."""
+
+    endpoint: Endpoint
+    trusted: ssl.SSLContext
+    named: list[str | None] = field(default_factory=list)
+
+
 @pytest.fixture
-async def tls_endpoint(tmp_path: Path) -> AsyncIterator[Endpoint]:
-    """An endpoint with a certificate for `hooks.example.com` that nobody has signed."""
+async def sealed(tmp_path: Path) -> AsyncIterator[Sealed]:
+    """An endpoint with a certificate for `hooks.example.com` that nobody but itself has signed."""
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subject = ("-subj", "/CN=hooks.example.com", "-addext", "subjectAltName=DNS:hooks.example.com")
     made = ("-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
@@ -157,19 +167,44 @@ async def tls_endpoint(tmp_path: Path) -> AsyncIterator[Endpoint]:
         *("openssl", "req", *made, *places, *subject), stderr=asyncio.subprocess.DEVNULL
     )
     assert await openssl.wait() == 0
+    sealed = Sealed(Endpoint(), ssl.create_default_context(cafile=str(certificate)))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    endpoint = Endpoint()
+    context.sni_callback = lambda _socket, name, _context: sealed.named.append(name)
     app = web.Application()
-    app.router.add_post("/in", endpoint.take)
+    app.router.add_post("/in", sealed.endpoint.take)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    endpoint.url = f"https://127.0.0.1:{runner.addresses[0][1]}/in"
-    yield endpoint
+    sealed.endpoint.url = f"https://127.0.0.1:{runner.addresses[0][1]}/in"
+    yield sealed
     await runner.cleanup()
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(sender: WebhookSender, tls_endpoint: Endpoint) -> None:
-    assert (await send(sender, tls_endpoint.url)).error == "tls"
-    assert tls_endpoint.taken == []
+async def test_a_certificate_that_nobody_vouches_for_is_refused(sender: WebhookSender, sealed: Sealed) -> None:
+    assert (await send(sender, sealed.endpoint.url)).error == "tls"
+    assert sealed.endpoint.taken == []
+
+
+class Named(Wall):
+    """A wall that takes any URL; it judges addresses as ever."""
+
+    def fault_of(self, url: str) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(("name", "error"), [("hooks.example.com", ""), ("other.example.com", "tls")])
+async def test_the_name_of_the_url_is_asked_for_and_vouched_for_at_the_address_that_was_looked_up(
+    sealed: Sealed, name: str, error: str
+) -> None:
+    port = sealed.endpoint.url.rpartition(":")[2]
+    async with (
+        name_server_here() as (names, place),
+        open_webhook_sender(Named(loopback=True), [place], trusted=sealed.trusted) as sender,
+    ):
+        names.addresses[name] = [["127.0.0.1"]]
+        outcome = await send(sender, f"https://{name}:{port}")
+
+    assert outcome.error == error
+    assert sealed.named == [name]
+    assert [taken.headers["host"].partition(":")[0] for taken in sealed.endpoint.taken] == ([name] if not error else [])
