@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from erp_core.access import MEMBER, Access
-from erp_core.language import DERIVED, ONCE, Entity, Field, Phone, Violation, World
+from erp_core.language import ONCE, Entity, Field, Phone, Violation, World
 from erp_core.rules import touched, when_touched
 from erp_core.scopes import Everybody
 from erp_core.values import Choice, Integer, Reference, Row, Text
@@ -41,6 +41,13 @@ def _form_is_kept(after: Row, before: Row | None, _: World) -> Iterator[Violatio
     if before is not None and before["next_number"] > 1 and touched(after, before, "prefix", "width"):
         sentence = f"{before['next_number'] - 1} numbers were given out already; keep the form until the year ends."
         yield Violation("series_in_use", sentence, ("prefix", "width"))
+
+
+def _never_back(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
+    """What is below the next number was given to a document or leased to a device, and would be given twice."""
+    if before is not None and after["next_number"] < before["next_number"]:
+        sentence = f"The numbers up to {before['next_number'] - 1} are given out; the next is not {after['next_number']}."
+        yield Violation("number_given_out", sentence, ("next_number",))
 
 
 @when_touched("kind", "prefix", "width")
@@ -72,7 +79,7 @@ DOCUMENT_SERIES = Entity(
     phone=Phone.NONE,
     access=Access(read=(MEMBER,), create=("series.manage",), update=("series.manage",), delete=("series.manage",)),
     labels=(Everybody(),),
-    rules=(_form_is_kept, _fits_an_invoice, _year_is_open),
+    rules=(_form_is_kept, _never_back, _fits_an_invoice, _year_is_open),
     delete_rules=(_unused,),
     fields=(
         Field("branch_id", Reference("branch"), ONCE, required=True),
@@ -83,10 +90,9 @@ DOCUMENT_SERIES = Entity(
         Field(
             "next_number",
             Integer(1, 1_000_000_000),
-            DERIVED,
             required=True,
             default=1,
-            help="the first that nobody was given yet",
+            help="the first that nobody was given yet; it never goes back",
         ),
     ),
     uniques=(("branch_id", "kind", "financial_year_id"),),

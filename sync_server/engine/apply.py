@@ -6,8 +6,8 @@ Theory of operation. Submissions, each the mutations of one replica, go through 
 2. hold      lock the records that exist, in catalogue and id order, and look at them and at what happened to them since the
              replica's cursor (holding.py);
 3. merge     each draft with what the server holds (draft.py); withhold a submission whose replica must resolve a clash;
-4. surround  bring along what approved amendments change (amending.py), lock the rows whose siblings a rule adds up, and load
-             what the rules may look at (world.py, holders.py);
+4. surround  bring along what approved amendments change (amending.py), lock the rows whose siblings a rule adds up, load
+             what the rules may look at (world.py, doubles.py), and number what is to have a number (numbering.py);
 5. judge     group by group, parents before children: may its author do it (access.py), is it right (judge.py)? A group
              lives or dies together, and the world shows a later group what an earlier accepted one did. What came with the
              change of a record that waits stays open (resubmitting.py);
@@ -40,6 +40,7 @@ from sync_server.engine.follow import follow
 from sync_server.engine.holding import hold, lock
 from sync_server.engine.judge import judge_groups
 from sync_server.engine.meters import count_verdicts
+from sync_server.engine.numbering import number, write_down
 from sync_server.engine.resubmitting import hold_back, keep_open
 from sync_server.engine.submission import Submission
 from sync_server.engine.uses import find_uses
@@ -75,16 +76,19 @@ async def apply(
     now = datetime.now(UTC)
     world = LoadedWorld(now.astimezone(IST).date())
     await world.load(connection, org_id, drafts)
+    numbering = await number(connection, org_id, drafts, world.today)
     doubles = await find_doubles(connection, org_id, drafts)
     going_too = await find_uses(connection, org_id, drafts)
     judge_groups(drafts, world, going_too, doubles)
     keep_open(drafts)
-    consequences = follow(drafts, world)
+    uses, advanced = numbering.settle(drafts)
+    consequences = [*follow(drafts, world), *advanced]
     writing = [draft for draft in (*drafts, *consequences) if draft.writes]
     if writing and await _rights_changed(connection, org_id, submissions, rights):
         raise Outdated
     async with rows.uniques_at_the_end(connection, doubles.freed(writing)):
         await _write(connection, org_id, now, writing)
+    await write_down(connection, org_id, now, uses)
     count_verdicts(draft for one in together for draft in one)
     return together
 

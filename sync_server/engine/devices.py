@@ -24,7 +24,7 @@ from typing import Final
 import structlog
 
 from sync_server.engine.submission import Submission
-from sync_server.store import registry, security, sessions
+from sync_server.store import number_blocks, registry, security, sessions
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
 from sync_server.store.registry import Counted
@@ -145,6 +145,7 @@ async def revoke(database: Database, org_id: str, device_id: str, *, by: Actor) 
 async def _shut_out(connection: Connection, actor: Actor, kind: str, detail: str) -> None:
     """Revoke the actor's device in the caller's transaction, and write down why."""
     await registry.set_state(connection, actor.org_id, actor.device_id, "revoked")
+    await number_blocks.reclaim_of_device(connection, actor.org_id, actor.device_id, kind)
     await sessions.end_sessions_of_device(connection, actor.org_id, actor.device_id, ended_by=kind)
     await security.write_down(
         connection,

@@ -34,7 +34,7 @@ from erp_core.catalogue import BY_TABLE
 from sync_server.engine.devices import NotActive, SessionEnded
 from sync_server.engine.entitlements import view_of
 from sync_server.engine.standing import held_at
-from sync_server.store import impounded, listings, registry, security, sessions, wipes
+from sync_server.store import impounded, listings, number_blocks, registry, security, sessions, wipes
 from sync_server.store.actor import Actor
 from sync_server.store.clock import read_clock
 from sync_server.store.database import Connection, Database
@@ -82,6 +82,8 @@ async def order(database: Database, org_id: str, device_id: str, *, by: Actor, i
             id = uuid.uuid4().hex
             await wipes.insert_wipe(connection, org_id, id, device_id, ordered_by=by.user_id, immediately=immediately)
             await registry.set_state(connection, org_id, device_id, "wiping")
+            # What it still pushes is kept back, and may keep its numbers: numbering.py takes those of a block that has ended.
+            await number_blocks.reclaim_of_device(connection, org_id, device_id, WIPE_ORDERED)
             await _note(connection, WIPE_ORDERED, Actor(org_id, by.user_id, "", device_id), "immediately" * immediately)
         elif immediately:
             await wipes.hurry(connection, org_id, device_id)
