@@ -168,6 +168,14 @@ ROWS: Final[Sequence[tuple[str, Sequence[Panel]]]] = (
                 ],
             ),
             Panel(
+                "Jobs",
+                "short",
+                [
+                    (_rate("cotton_jobs_total", "kind, end"), "a second: {{kind}} {{end}}"),
+                    ("max by (state) (cotton_queued_jobs)", "{{state}}"),
+                ],
+            ),
+            Panel(
                 "Webhooks",
                 "short",
                 [

@@ -55,6 +55,10 @@ REPLICATION_LAG: Final = Gauge("cotton_replication_lag_bytes", "How far the slow
 DATABASE_BYTES: Final = Gauge("cotton_database_bytes", "Size of the database.")
 DISK_FREE: Final = Gauge("cotton_disk_free_bytes", "Free disk space, of the data folder with the spools.")
 DISK_FREE_RATIO: Final = Gauge("cotton_disk_free_ratio", "Free disk space of the data folder, of all its disk has.")
+JOBS_QUEUED: Final = Gauge(
+    "cotton_queued_jobs", "Jobs: those that wait, those under way, and those that failed for good.", ("state",)
+)
+JOBS_AGE: Final = Gauge("cotton_jobs_oldest_seconds", "How long the oldest job that is due has waited.")
 WEBHOOK_DELIVERIES: Final = Gauge(
     "cotton_webhook_deliveries", "Deliveries of webhooks: those that wait, and those that were given up.", ("state",)
 )

@@ -16,7 +16,7 @@ from typing import Final
 from sync_server.config import Settings
 from sync_server.operate.findings import Finding, judged
 from sync_server.operate.sampling import skew_of
-from sync_server.store import codes, upkeep, webhook_deliveries
+from sync_server.store import codes, jobs, upkeep, webhook_deliveries
 from sync_server.store.database import Connection
 from sync_server.store.vitals import Session, Vitals, read_vitals
 
@@ -33,12 +33,13 @@ LATE_DAYS: Final = 2
 """For which deletions may be older than they are to be remembered: upkeep comes by every hour or so."""
 
 UNSENT_MINUTES: Final = 2
+JOB_LATE_SECONDS: Final = 900.0
 WEBHOOK_LATE_SECONDS: Final = 3_600.0
 """How long a delivery may have waited: an endpoint that is away is tried again after minutes, then hours."""
 
 
 async def examine_database(connection: Connection, settings: Settings) -> AsyncIterator[Finding]:
-    """Examine a database whose schema is as it should be, as its owner. Cost: nine statements."""
+    """Examine a database whose schema is as it should be, as its owner. Cost: ten statements."""
     before = time.time()
     vitals = await read_vitals(connection)
     skew = skew_of(vitals.now, before, time.time())
@@ -60,7 +61,7 @@ async def examine_database(connection: Connection, settings: Settings) -> AsyncI
     yield judged(
         f"{len(overdue)} organisations have deletions older than COTTON_TOMBSTONE_DAYS + {LATE_DAYS}",
         wrong=bool(overdue),
-        mend=f"Upkeep does not get through for {', '.join(overdue[:5])}: look for upkeep_failed in the log.",
+        mend=f"Upkeep, a job, does not get through for {', '.join(overdue[:5])}: see `cotton-sync jobs dead` and the log.",
     )
     async for waiting in _waiting(connection):
         yield waiting
@@ -126,6 +127,12 @@ async def _waiting(connection: Connection) -> AsyncIterator[Finding]:
         f"{unsent} codes wait for more than {UNSENT_MINUTES} minutes, {failed} of the last hour could not be sent",
         wrong=bool(unsent or failed),
         mend="Does the gateway of COTTON_SMS_URL answer? sender_down and message_lost in the log say more.",
+    )
+    queue = await jobs.count(connection)
+    yield judged(
+        f"{queue.pending} jobs wait, the oldest that is due for {queue.oldest_seconds:.0f} s; {queue.dead} failed for good",
+        wrong=bool(queue.dead) or queue.oldest_seconds > JOB_LATE_SECONDS,
+        mend="`cotton-sync jobs list` and `jobs dead` show them with their last error; mend that, then `jobs retry`.",
     )
     pending, dead, age = await webhook_deliveries.count_waiting(connection, datetime.now(UTC))
     yield judged(

@@ -21,6 +21,7 @@ import asyncpg
 import structlog
 
 from sync_server.operate import meters
+from sync_server.store import jobs
 from sync_server.store.database import DISCONNECTED, Database
 from sync_server.store.vitals import Session, read_vitals
 from sync_server.store.webhook_deliveries import count_waiting
@@ -39,6 +40,8 @@ UNSEEN: Final = (
     meters.DEAD_ROWS,
     meters.REPLICATION_LAG,
     meters.DATABASE_BYTES,
+    meters.JOBS_QUEUED,
+    meters.JOBS_AGE,
     meters.WEBHOOK_DELIVERIES,
     meters.WEBHOOK_AGE,
     meters.TIME_SKEW,
@@ -81,12 +84,15 @@ async def _keep_looking(database: Database, folder: Path, seconds: float) -> Non
 
 
 async def sample(database: Database) -> None:
-    """Look at the database once. Cost: five statements."""
+    """Look at the database once. Cost: six statements."""
     async with database.acquire_everywhere() as connection:
         before = time.time()
         vitals = await read_vitals(connection)
         after = time.time()
+        queue = await jobs.count(connection)
         waiting, given_up, age = await count_waiting(connection, datetime.now(UTC))
+    meters.JOBS_QUEUED.replace({("pending",): queue.pending, ("running",): queue.running, ("dead",): queue.dead})
+    meters.JOBS_AGE.set(queue.oldest_seconds)
     meters.WEBHOOK_DELIVERIES.replace({("pending",): waiting, ("dead",): given_up})
     meters.WEBHOOK_AGE.set(age)
     meters.TRANSACTION_AGE.set(_seconds(vitals.oldest))

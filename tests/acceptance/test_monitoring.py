@@ -35,7 +35,7 @@ RUNBOOK = ROOT / "docs" / "RUNBOOK.md"
 NAME = re.compile(r"\b((?:cotton|process)_\w+|up)\b")
 SELECTED = re.compile(r"\b((?:cotton|process)_\w+|up)\{([^}]*)\}")
 LABEL = re.compile(r'(\w+)(?:=~|!=|!~|=)"([^"]*)"')
-QUIET = re.compile(r"cotton_(bus|redis)_up|messages|lost_races|live_ended|merge|> 0|45|refused")
+QUIET = re.compile(r"cotton_(bus|redis)_up|messages|jobs_total|lost_races|live_ended|merge|> 0|45|refused")
 """Of the dashboard's questions, those about what does not happen in a minute of nothing but pulls."""
 OF_PROMETHEUS = {"job", "instance", "le"}
 

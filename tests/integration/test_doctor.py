@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,7 @@ from sync_server.operate.findings import Finding
 from sync_server.operate.metrics_listener import metrics_of
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.running_database import LAG_BYTES
-from sync_server.store import vitals
+from sync_server.store import jobs, vitals
 from sync_server.store.database import Connection
 from sync_server.store.vitals import Vitals, read_vitals
 from tests.harness.scraping import free_pair
@@ -285,6 +286,24 @@ async def test_codes_that_were_not_sent_are_told(database_url: str, connection: 
     (found,) = await wrong(database_url, tmp_path)
 
     assert "1 codes wait for more than 2 minutes, 1 of the last hour could not be sent" in found.what
+
+
+async def test_jobs_that_failed_for_good_and_jobs_that_nobody_does_are_told(
+    database_url: str, house: House, connection: Connection, tmp_path: Path
+) -> None:
+    await connection.execute(
+        "INSERT INTO dead_job (org_id, id, kind, body, once_key, attempts, error, asked_at)"
+        f" VALUES ('{ORG}', 1, 'kind', '{{}}', NULL, 5, 'why', now())"
+    )
+    (dead,) = await wrong(database_url, tmp_path)
+    await connection.execute("DELETE FROM dead_job")
+    async with house.database.acquire(ORG) as worker, worker.transaction():
+        await jobs.ask(worker, "kind", run_after=timedelta(hours=-1))
+    (late,) = await wrong(database_url, tmp_path)
+
+    assert "1 failed for good" in dead.what
+    assert "1 jobs wait, the oldest that is due for 36" in late.what
+    assert "cotton-sync jobs list" in (late.mend or "")
 
 
 async def test_webhooks_that_were_given_up_are_told(

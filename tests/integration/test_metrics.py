@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ import asyncpg
 import pytest
 
 from sync_server.config import load_settings
+from sync_server.engine.meters import OUTCOMES
 from sync_server.operate import meters as operated
 from sync_server.operate import webhooks
 from sync_server.operate.metrics_listener import metrics_of
 from sync_server.operate.sampling import UNSEEN, sample, sampling
 from sync_server.operate.serving import CannotListen
 from sync_server.operate.workers import check_metrics_ports
-from sync_server.store.database import Database
+from sync_server.store import jobs
+from sync_server.store.database import Connection, Database
+from sync_server.store.unit_of_work import Outdated, trial, unit_of_work
 from sync_server.web import keys
 from tests.conftest import MakeServerProcess
 from tests.harness.endpoints import endpoint_here
@@ -114,6 +118,36 @@ async def test_a_repeated_push_is_a_request_and_no_second_verdict(address: str, 
 
     assert told.of("cotton_requests_total", hop="exchange") == 2
     assert told.of("cotton_verdicts_total") == 1
+
+
+async def test_a_unit_that_runs_again_is_counted_once_and_one_that_is_undone_not_at_all(
+    address: str, database: Database
+) -> None:
+    before = await scrape(address)
+    tries: list[int] = []
+
+    async def work(connection: Connection) -> None:
+        tries.append(1)
+        async with trial(connection):
+            OUTCOMES.add_if_committed("theirs", "ours", n=100)
+        OUTCOMES.add_if_committed("theirs", "theirs")
+        if len(tries) == 1:
+            raise Outdated
+        if len(tries) == 3:
+            raise ArithmeticError
+
+    await unit_of_work(database, ORG, work)
+    with pytest.raises(ArithmeticError):
+        await unit_of_work(database, ORG, work)
+    told = (await scrape(address)).since(before)
+
+    assert told.of("cotton_merge_outcomes_total", policy="theirs", kept="theirs") == 1
+    assert told.of("cotton_merge_outcomes_total", kept="ours") == 0
+    assert told.of("cotton_lost_races_total", fault="Outdated") == 1
+    assert (
+        told.of("cotton_units_of_work_total", end="committed"),
+        told.of("cotton_units_of_work_total", end="failed"),
+    ) == (1, 1)
 
 
 async def test_problems_are_counted_by_their_code(address: str, clerk: Clerk) -> None:
@@ -252,6 +286,9 @@ async def test_webhooks_are_counted_as_they_are_tried_and_as_they_wait(
             async with asyncio.timeout(20):
                 while not (told := (await scrape(str(address))).since(before)).of("cotton_webhook_attempts_total"):
                     await asyncio.sleep(0.05)
+            async with asyncio.timeout(20):
+                while not await house.fetch("SELECT FROM webhook_delivery WHERE state = 'delivered'"):
+                    await asyncio.sleep(0.02)
             await house.run(
                 "UPDATE webhook_delivery SET state = 'pending', next_at = now() + interval '1 day',"
                 " made_at = now() - interval '2 hours'"
@@ -264,6 +301,18 @@ async def test_webhooks_are_counted_as_they_are_tried_and_as_they_wait(
     assert waiting.of("cotton_webhook_deliveries", state="pending") == 1
     assert waiting.of("cotton_webhook_deliveries", state="dead") == 0
     assert 7_190 < waiting.of("cotton_webhook_oldest_seconds") < 7_300
+
+
+async def test_the_queue_of_jobs_is_told(address: str, database: Database, house: House) -> None:
+    async with database.acquire(ORG) as asker, asker.transaction():
+        await jobs.ask(asker, "a-kind", run_after=timedelta(hours=1))
+        await jobs.ask(asker, "a-kind", run_after=timedelta(minutes=-5))
+    await sample(database)
+    told = await scrape(address)
+
+    assert told.of("cotton_queued_jobs", state="pending") == 2
+    assert told.of("cotton_queued_jobs", state="dead") == 0
+    assert 300 <= told.of("cotton_jobs_oldest_seconds") < 400
 
 
 async def test_what_cannot_be_seen_is_not_told_as_it_was(database_url: str, tmp_path: Path) -> None:
