@@ -7,21 +7,26 @@ Invariant: each can be done twice with no more effect than once (tests/integrati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from sync_server.config import Settings
 from sync_server.engine.expiring import expire
 from sync_server.engine.jobs import Kind
+from sync_server.engine.notices import follow, tell_of_late_lorries
+from sync_server.engine.standing import Standings
 from sync_server.operate.meters import UPKEEP
 from sync_server.operate.upkeep import one_round
 from sync_server.store.database import Connection, Database
 from sync_server.store.expiring import list_organisations
 from sync_server.store.job_queue import Job
 from sync_server.store.jobs import ask
+from sync_server.store.notices import behind
 from sync_server.store.unit_of_work import unit_of_work
 
 EXPIRE: Final = "expire"
+NOTICES: Final = "notices"
+LATENESS: Final = "lateness"
 
 
 def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
@@ -41,17 +46,40 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
     async def expire_of(job: Job) -> None:
         await expire(database, job.org_id)
 
+    standings = Standings()
+
+    async def news(_: Job) -> None:
+        await ask_where(database, NOTICES, behind)
+
+    async def notices_of(job: Job) -> None:
+        await follow(database, standings, job.org_id)
+
+    async def lorries(_: Job) -> None:
+        await ask_everywhere(database, LATENESS)
+
+    async def lateness_of(job: Job) -> None:
+        await tell_of_late_lorries(database, standings, job.org_id)
+
     return (
         Kind("upkeep", upkeep, cron="17 * * * *", tries=3, seconds=3_000.0),
         Kind("expiry", expiry, cron="5 * * * *", tries=3),
         Kind(EXPIRE, expire_of, tries=5),
+        Kind("news", news, cron="* * * * * */10", tries=2, seconds=60.0),
+        Kind(NOTICES, notices_of),
+        Kind("lorries", lorries, cron="35 * * * *", tries=3),
+        Kind(LATENESS, lateness_of, tries=5),
     )
 
 
 async def ask_everywhere(database: Database, kind: str) -> int:
     """Ask for a job of every organisation, one of each at a time; give how many there are."""
+    return await ask_where(database, kind, list_organisations)
+
+
+async def ask_where(database: Database, kind: str, which: Callable[[Connection], Awaitable[Sequence[str]]]) -> int:
+    """Ask for a job of the organisations that `which` names, one of each at a time; give how many."""
     async with database.acquire_everywhere() as connection:
-        organisations = await list_organisations(connection)
+        organisations = await which(connection)
 
     async def work(connection: Connection) -> None:
         await ask(connection, kind, once_key="everywhere")

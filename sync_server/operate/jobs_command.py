@@ -94,9 +94,13 @@ def run(
     settings = settings_of(data=data)
 
     async def work(database: Database) -> int | None:
-        names = [one.name for one in kinds_of(database, settings)]
-        if kind not in names:
-            raise NotDone(f"There is no job {kind}. There are: {', '.join(names)}.")
+        kinds = {one.name: one for one in kinds_of(database, settings)}
+        if kind not in kinds:
+            raise NotDone(f"There is no job {kind}. There are: {', '.join(kinds)}.")
+        if (kinds[kind].cron is None) != bool(org):
+            raise NotDone(
+                f"{kind} is for one organisation: --org." if not org else f"{kind} is for all: without --org."
+            )
         async with database.acquire_everywhere() as connection, connection.transaction():
             await enter(connection, org)
             return await store.ask(connection, kind, once_key="by hand")

@@ -1,0 +1,94 @@
+"""What people are to be told: how far the log was followed, what is new in it, who there is, and which lorries are late.
+
+Owns: the statements of `notice_cursor`, and reading on for it.
+Must not know: what is told, to whom.
+Invariant: the cursor moves in the transaction that writes what is behind it, while its row is locked
+(tests/integration/test_notices.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from sync_server.store.database import Connection
+
+_CLOCK: Final = "(k.epoch::bigint << 40) + k.seq"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A record that was made or changed; `before`, `after`: its JSON around it; `actor`: who did it."""
+
+    position: int
+    table: str
+    id: str
+    actor: str | None
+    before: str | None
+    after: str | None
+
+
+async def behind(connection: Connection) -> Sequence[str]:
+    """Name the organisations in whose log something is new; for the owner."""
+    rows = await connection.fetch(
+        f"SELECT k.org_id FROM org_clock k LEFT JOIN notice_cursor c ON c.org_id = k.org_id"
+        f" WHERE {_CLOCK} > coalesce(c.position, 0) ORDER BY k.org_id"
+    )
+    return [row["org_id"] for row in rows]
+
+
+async def hold_cursor(connection: Connection, org_id: str) -> int:
+    """Lock the organisation's cursor, and give it."""
+    await connection.execute("INSERT INTO notice_cursor VALUES ($1, 0) ON CONFLICT DO NOTHING", org_id)
+    position: int = await connection.fetchval("SELECT position FROM notice_cursor WHERE org_id = $1 FOR UPDATE", org_id)
+    return position
+
+
+async def move_cursor(connection: Connection, org_id: str, position: int) -> None:
+    """Say that the log was followed up to `position`."""
+    await connection.execute("UPDATE notice_cursor SET position = $2 WHERE org_id = $1", org_id, position)
+
+
+async def read_on(
+    connection: Connection, org_id: str, after: int, tables: Collection[str], most: int
+) -> tuple[Sequence[News], int, bool]:
+    """Give what was made or changed in `tables` in the `most` oldest events after a position, where they end, and if more come.
+
+    The clock is read first, and every event up to it is committed. Cost: two statements.
+    """
+    top = await connection.fetchval(f"SELECT {_CLOCK} FROM org_clock k WHERE k.org_id = $1", org_id)
+    rows = await connection.fetch(
+        "SELECT e.position, e.entity, e.record_id, e.actor, e.op <> 'd' AND e.entity = ANY($4) AS wanted,"
+        " CASE WHEN e.entity = ANY($4) THEN"
+        " (SELECT p.new FROM event p WHERE p.org_id = $1 AND p.position = e.previous) END AS before,"
+        " CASE WHEN e.entity = ANY($4) THEN e.new END AS after"
+        " FROM event e WHERE e.org_id = $1 AND e.position > $2 AND e.position <= $3 ORDER BY e.position LIMIT $5",
+        *(org_id, after, top or after, list(tables), most),
+    )
+    news = [News(row[0], row[1], row[2], row[3], row[5], row[6]) for row in rows if row[4]]
+    full = len(rows) == most
+    return news, rows[-1][0] if full else max(top or after, after), full
+
+
+async def list_people(connection: Connection, org_id: str) -> Sequence[str]:
+    """Name everybody who was given anything and is not disabled."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT u.id FROM users u JOIN grants g ON g.org_id = u.org_id AND g.user_id = u.id"
+        " WHERE u.org_id = $1 AND u.is_active ORDER BY u.id",
+        org_id,
+    )
+    return [row["id"] for row in rows]
+
+
+async def late_lorries(connection: Connection, org_id: str, today: date, most: int) -> Sequence[str]:
+    """Name lorries that are under way though the last day of delivery of their trade is past."""
+    rows = await connection.fetch(
+        "SELECT d.id FROM dispatches d JOIN trades t ON t.org_id = d.org_id AND t.id = d.trade_id"
+        " WHERE d.org_id = $1 AND d.state = 'in_transit' AND t.deliver_until < $2"
+        " AND NOT EXISTS (SELECT FROM notifications n WHERE n.org_id = d.org_id AND n.record_id = d.id"
+        " AND n.table_name = 'dispatches' AND n.kind = 'dispatch.late') ORDER BY d.id LIMIT $3",
+        *(org_id, today, most),
+    )
+    return [row["id"] for row in rows]
