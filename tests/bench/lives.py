@@ -149,11 +149,12 @@ async def hints(world: World) -> AsyncIterator[Figure]:
 async def storm(world: World) -> AsyncIterator[Figure]:
     """From a change to the hint on connections that stay, while a crowd comes back and once all of it is there."""
     number = world.sizes.listeners
+    stay = max(number // 10, 1)
     async with servers(world, COTTON_LIVE_ADMITTED_PER_SECOND=ADMITTED) as (ours, _, __):
         url, more = ours.url, _authorized(world)
-        async with ears(url, max(number // 10, 1), "/api/v1/live", more, a_second=int(ADMITTED)) as staying:
+        async with ears(url, stay, "/api/v1/live", more, a_second=int(ADMITTED)) as staying:
             act = _change(world, url)
-            async with _crowd(url, more, number) as coming:
+            async with _crowd(url, more, number - stay) as coming:
                 stormy = []
                 while not coming.done():
                     stormy.append(await _once(staying, act))
