@@ -16,6 +16,7 @@ from aiohttp import web
 from erp_core.access import CODES, GUEST, MEMBER, OWN
 from erp_core.catalogue import ENTITIES
 from erp_core.commands import of_entity
+from erp_core.numbering import LEASED, NUMBERED
 from sync_server.web import (
     auth,
     codes,
@@ -27,6 +28,7 @@ from sync_server.web import (
     impounded,
     live,
     me,
+    numbers,
     openapi,
     passwords,
     policies,
@@ -84,6 +86,7 @@ def _entity_routes() -> Iterator[Route]:
             yield Route("POST", files.path_in, files.bring_in, access.create)
 
 
+_LEASERS: Final = tuple(dict.fromkeys(code for kind in LEASED for code in NUMBERED[kind].access.create))
 _DELIVERIES: Final = "/api/v1/webhooks/{webhook_id}/deliveries"
 
 ROUTES: Final[Sequence[Route]] = (
@@ -129,6 +132,10 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/api/v1/devices/{device_id}/impounded/{push_id}/release", impounded.release, ("device.manage",)),
     Route("POST", "/api/v1/devices/{device_id}/impounded/{push_id}/discard", impounded.discard, ("device.manage",)),
     Route("GET", "/api/v1/devices/{device_id}/timeline", console_health.get_timeline, ("device.manage",)),
+    Route("POST", "/api/v1/numbers/lease", numbers.lease, _LEASERS),
+    Route("POST", "/api/v1/numbers/return", numbers.give_back, LOGGED_IN),
+    Route("GET", "/api/v1/series/{series_id}/numbers", numbers.get_report, ("series.manage", "audit.read")),
+    Route("POST", "/api/v1/series/{series_id}/gaps", numbers.give_reason, ("series.manage",)),
     Route("GET", "/api/v1/live", live.get_live, LOGGED_IN),
     Route("POST", "/api/v1/live/ticket", live.post_ticket, LOGGED_IN),
     Route("GET", "/api/v1/sync", sync.get_sync, ("sync.use",), by_engine=True),

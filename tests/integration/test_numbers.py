@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
 
 from sync_server.engine import devices, number_report, wipe
 from sync_server.engine.leasing import LEASE_DAYS, Leased, Wanted, give_back, lease, reclaim_late
+from sync_server.store import number_blocks
 from sync_server.store.actor import Actor
 from tests.harness.office import Clerk, at_desk
 from tests.harness.servers import Server
@@ -213,10 +215,9 @@ async def test_series_set_back_during_leases_is_refused_whoever_comes_first(
     clerk = await at_desk(server, house, "agent1")
     phones = [await phone(server, house, f"d{n}") for n in range(12)]
 
-    *leases, patched = await asyncio.gather(
-        *(leased(house, one, 3) for one in phones),
-        clerk.ask("PATCH", "/document_series/s1", {"next_number": 2}),
-    )
+    patching = asyncio.create_task(clerk.ask("PATCH", "/document_series/s1", {"next_number": 2}))
+    leases = await asyncio.gather(*(leased(house, one, 3) for one in phones))
+    patched = await patching
 
     taken = [number for one in leases for number in numbers_of(one)]
     assert len(set(taken)) == len(taken) == 36
@@ -248,3 +249,108 @@ async def test_invoices_are_numbered_without_gaps_when_they_are_issued(
     assert [answer.status for answer in answers] == [422, 200, 200] * 3
     assert sorted(a.json["number"] for a in answers if a.status == 200) == [f"RJK/I{n:04d}" for n in range(1, 7)]
     assert [what for _, _, what in await explained(house, "s2")] == ["used"] * 6
+
+
+# --- Over HTTP --------------------------------------------------------------------------------------------------------
+
+
+async def test_leases_returns_and_the_report_over_http(server: Server, house: House, series: str) -> None:
+    clerk = await at_desk(server, house, "agent1")
+    wanted = {"kind": "trade", "branch_id": "b1", "count": 5}
+
+    first = await clerk.ask("POST", "/numbers/lease", wanted, Idempotency_Key="k1")
+    again = await clerk.ask("POST", "/numbers/lease", wanted, Idempotency_Key="k1")
+    block = first.json["blocks"][0]
+    back = await clerk.ask("POST", "/numbers/return", {"blocks": {block["id"]: 3}})
+    page = await clerk.ask("GET", "/series/s1/numbers?limit=3")
+    rest = await clerk.ask("GET", f"/series/s1/numbers?after={page.json['next']}")
+
+    assert (first.status, first.json) == (200, again.json)
+    assert (first.json["series"]["prefix"], block["first"], block["last"]) == ("RJK/T", 1, 5)
+    assert back.status == 204
+    stretches = [(one["first"], one["last"], one["what"]) for one in page.json["numbers"]]
+    assert stretches == [(1, 2, "leased"), (3, 3, "returned")]
+    assert [(one["first"], one["last"]) for one in rest.json["numbers"]] == [(4, 5)]
+    assert rest.json["next"] is None
+
+
+async def test_a_gap_is_given_a_reason_once_and_only_where_no_document_is(
+    server: Server, house: House, series: str
+) -> None:
+    clerk = await at_desk(server, house, "agent1")
+    await clerk.ask("PATCH", "/document_series/s1", {"next_number": 5})
+    await clerk.ask("POST", "/trades", trade("a", None))
+
+    torn = await clerk.ask("POST", "/series/s1/gaps", {"first": 2, "last": 3, "reason": "torn out"})
+    wrong = [
+        await clerk.ask("POST", "/series/s1/gaps", {"first": first, "last": last, "reason": "no"})
+        for first, last in ((3, 3), (5, 5), (6, 6), (4, 3))
+    ]
+
+    assert (torn.status, torn.json["by"]) == (201, "agent1")
+    assert [answer.status for answer in wrong] == [422] * 4
+    assert await explained(house) == [(1, 1, "unexplained"), (2, 3, "voided"), (4, 4, "unexplained"), (5, 5, "used")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/numbers/lease", {"kind": "invoice", "branch_id": "b1", "count": 1}),
+        ("/numbers/lease", {"kind": "trade", "branch_id": "b1", "count": 201}),
+        ("/numbers/lease", {"kind": "trade", "branch_id": "nowhere", "count": 1}),
+        ("/numbers/lease", {"kind": "trade", "branch_id": "b1", "count": 1, "on": "2020-01-01"}),
+        ("/numbers/lease", {"kind": "trade", "branch_id": "b1"}),
+        ("/numbers/return", {"blocks": []}),
+        ("/series/none/gaps", {"first": 1, "last": 1, "reason": "x"}),
+    ],
+)
+async def test_what_makes_no_sense_has_no_effect(
+    server: Server, house: House, series: str, path: str, body: dict[str, Any]
+) -> None:
+    clerk = await at_desk(server, house, "agent1")
+
+    answer = await clerk.ask("POST", path, body)
+
+    assert answer.status in (404, 422), answer.json
+    assert await house.one("SELECT count(*) FROM number_block") == 0
+
+
+@pytest.mark.parametrize("again", range(3))
+async def test_after_any_history_no_number_is_double_and_each_is_explained(
+    server: Server, house: House, series: str, seed: int, again: int
+) -> None:
+    draw = Random(f"{seed}/{again}")
+    clerk, phones = await at_desk(server, house, "agent1"), [await phone(server, house, f"d{n}") for n in range(3)]
+    hands: dict[str, list[str]] = {}
+    for step in range(30):
+        actor = draw.choice(phones)
+        match draw.choice(("lease", "push", "push", "office", "late", "revoke", "stray")):
+            case "lease":
+                hands.setdefault(actor.device_id, []).extend(numbers_of(await leased(house, actor, draw.randint(1, 4))))
+            case "push" if hands.get(actor.device_id):
+                number = draw.choice(hands[actor.device_id])
+                await house.push(actor, await house.clock(), created(trade(f"t{step}", number)))
+            case "office":
+                assert (await clerk.ask("POST", "/trades", trade(f"t{step}", None))).status == 201
+            case "late":
+                await reclaim_late(house.database, datetime.now(UTC) + timedelta(days=LEASE_DAYS + 1))
+            case "revoke":
+                await number_blocks_end(house, actor)
+            case "stray":
+                await house.push(actor, await house.clock(), created(trade(f"t{step}", "RJK/T0777")))
+
+    numbers = (await numbered(house)).values()
+    assert len(set(numbers)) == len(numbers)
+    assert "RJK/T0777" not in numbers
+    report = await explained(house)
+    last = await house.one("SELECT next_number - 1 FROM document_series WHERE id = 's1'")
+    assert [n for first, end, _ in report for n in range(first, end + 1)] == list(range(1, last + 1))
+    assert "unexplained" not in {what for _, _, what in report}
+    used = {f"RJK/T{n:04d}" for first, end, what in report if what == "used" for n in range(first, end + 1)}
+    assert used == set(numbers)
+
+
+async def number_blocks_end(house: House, actor: Actor) -> None:
+    """End the leases of a device, as shutting it out does."""
+    async with house.database.acquire(house.org_id) as connection:
+        await number_blocks.reclaim_of_device(connection, house.org_id, actor.device_id, devices.DEVICE_REVOKED)

@@ -25,6 +25,7 @@ from sync_server.wire.openapi import (
     histories,
     inspecting,
     logins,
+    numbers,
     people,
     service,
     syncing,
@@ -52,6 +53,7 @@ GROUPS: Final = (
     service,
     table_files,
     webhooks,
+    numbers,
 )
 
 INTRODUCTION: Final = """\
@@ -69,6 +71,7 @@ TAGS: Final = (
     {"name": commands.TAG, "description": "The steps of the trade, by their names; each stands with its entity."},
     {"name": console.TAG, "description": "The page for the office, and what it draws from."},
     {"name": histories.TAG, "description": "What happened in the organisation."},
+    {"name": numbers.TAG, "description": "Leased to devices, taken back, and accounted for."},
     {"name": webhooks.TAG, "description": "Who is told of changes over HTTP, and what came of it."},
     {"name": service.TAG, "description": "Its health, its live connections, and this document."},
 )
@@ -136,7 +139,7 @@ def _schemas() -> Iterator[tuple[str, Schema]]:
     yield "Problem", faults.problem_schema()
     yield "Reason", faults.reason_schema()
     yield "OutOfSight", entities.out_of_sight()
-    for group in (logins, people, devices, inspecting, histories, service, webhooks):
+    for group in (logins, people, devices, inspecting, histories, service, webhooks, numbers):
         yield from group.SCHEMAS.items()
     yield from syncing.schemas()
     for entity in ENTITIES:
