@@ -8,11 +8,13 @@ Invariant: each can be done twice with no more effect than once (tests/integrati
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from sync_server.config import Settings
 from sync_server.engine.expiring import expire
 from sync_server.engine.jobs import Kind
+from sync_server.engine.leasing import reclaim_late
 from sync_server.engine.notices import follow, tell_of_late_lorries
 from sync_server.engine.standing import Standings
 from sync_server.operate.meters import UPKEEP
@@ -54,6 +56,9 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
     async def notices_of(job: Job) -> None:
         await follow(database, standings, job.org_id)
 
+    async def leases(_: Job) -> None:
+        await reclaim_late(database, datetime.now(UTC))
+
     async def lorries(_: Job) -> None:
         await ask_everywhere(database, LATENESS)
 
@@ -66,6 +71,7 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
         Kind(EXPIRE, expire_of, tries=5),
         Kind("news", news, cron="* * * * * */10", tries=2, seconds=60.0),
         Kind(NOTICES, notices_of),
+        Kind("leases", leases, cron="*/10 * * * *", tries=3),
         Kind("lorries", lorries, cron="35 * * * *", tries=3),
         Kind(LATENESS, lateness_of, tries=5),
     )

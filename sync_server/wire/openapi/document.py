@@ -24,6 +24,7 @@ from sync_server.wire.openapi import (
     faults,
     histories,
     inspecting,
+    jobs,
     logins,
     numbers,
     people,
@@ -49,6 +50,7 @@ GROUPS: Final = (
     bulk,
     commands,
     histories,
+    jobs,
     console,
     service,
     table_files,
@@ -72,6 +74,7 @@ TAGS: Final = (
     {"name": console.TAG, "description": "The page for the office, and what it draws from."},
     {"name": histories.TAG, "description": "What happened in the organisation."},
     {"name": numbers.TAG, "description": "Leased to devices, taken back, and accounted for."},
+    {"name": jobs.TAG, "description": "What is done later: what waits, and what failed for good."},
     {"name": webhooks.TAG, "description": "Who is told of changes over HTTP, and what came of it."},
     {"name": service.TAG, "description": "Its health, its live connections, and this document."},
 )
