@@ -28,7 +28,7 @@ from sync_server.engine.sight import Sight, is_repeated, stamps_by_column, to_ms
 from sync_server.engine.submission import Channel, Submission
 from sync_server.store.log import Event
 
-_UNREADABLE: Final = object()
+UNREADABLE: Final = object()
 """Stands for a value that could not be read; it equals nothing, so the replica that sent it is corrected."""
 
 NO_STAMPS: Final[Mapping[str, Stamp]] = {}
@@ -89,7 +89,7 @@ class Draft:
             try:
                 draft.sent[name] = declared.type.read(plain)
             except Unreadable as unreadable:
-                draft.sent[name] = _UNREADABLE
+                draft.sent[name] = UNREADABLE
                 if not declared.derived:  # what the server owns is never taken, readable or not
                     draft.faults.append(Violation(unreadable.code, f"{name} {unreadable}.", (name,)))
         return draft
@@ -99,11 +99,6 @@ class Draft:
         """Make the draft of a record that breaks us: nothing of it is read, and it will be refused."""
         sentence = "The server could not process this record; the fault has been logged for the people who run it."
         return cls(origin, mutation, BY_TABLE[mutation.table], faults=[Violation("not_processable", sentence)])
-
-    @property
-    def readable(self) -> Mapping[str, Value]:
-        """What was sent and could be read."""
-        return {name: value for name, value in self.sent.items() if value is not _UNREADABLE}
 
     @property
     def deletes(self) -> bool:
@@ -179,7 +174,7 @@ class Draft:
         given = {
             name: value
             for name, value in self.sent.items()
-            if value is not None and value is not _UNREADABLE and not fields[name].derived
+            if value is not None and value is not UNREADABLE and not fields[name].derived
         }
         self.after = {**self.entity.empty(), **given}
 
@@ -199,7 +194,7 @@ class Draft:
         """Merge into the record as the server has it; the rest as for `meet`."""
         self.before = ours
         sight = Sight.of(history, self.origin)
-        theirs = {**ours, **{name: value for name, value in self.sent.items() if value is not _UNREADABLE}}
+        theirs = {**ours, **{name: value for name, value in self.sent.items() if value is not UNREADABLE}}
         changed, policies, authored = self._changed(), policies_of(self.entity), UNDATED
         if history and not NEWEST_FIELDS[self.entity.name].isdisjoint(changed):
             authored = Authored(self.stamp(), stamps_by_column(history, self.origin, stamps))

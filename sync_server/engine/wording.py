@@ -15,7 +15,7 @@ from conflict.explain import shortened
 from conflict.merge import Outcome
 from conflict.policies import BASE_UNKNOWN
 from conflict.records import CHANGED_MEANWHILE, DELETED_MEANWHILE, STALE
-from sync_server.engine.draft import Draft, Verdict
+from sync_server.engine.draft import UNREADABLE, Draft, Verdict
 from sync_server.engine.entitlements import hidden_fields
 from sync_server.engine.explaining import SENTENCES_MAX, sentence_of_record, sentence_of_rule, sentences, suggestion
 from sync_server.store.database import Connection
@@ -62,4 +62,5 @@ def _reasons(draft: Draft, language: str | None) -> Iterator[str]:
         elif fault.code in OF_RECORDS:
             yield sentence_of_record(draft.entity, fault.code, language)
         else:
-            yield sentence_of_rule(draft.entity, fault, draft.readable, language, hidden)
+            readable = {name: value for name, value in draft.sent.items() if value is not UNREADABLE}
+            yield sentence_of_rule(draft.entity, fault, readable, language, hidden)
