@@ -27,6 +27,7 @@ import type { ExchangeOptions, Synced } from './exchange'
 import { handOver } from './handover'
 import { Inbox } from './inbox'
 import { lock as defaultLock } from './lock'
+import { Numbers } from './numbers'
 import { CursorMoved } from './receive'
 import { Session } from './session'
 import type { SessionOptions } from './session'
@@ -62,6 +63,8 @@ const SLICE_BYTES = 512 * 1024
 export class CottonSync {
   readonly session: Session
   readonly inbox: Inbox
+  /** Numbers for documents that are made offline. */
+  readonly numbers: Numbers
   private readonly database: Database
   private readonly speaker: Speaker
   private readonly transport: Transport
@@ -86,6 +89,7 @@ export class CottonSync {
     const options = { migrationsEnabledAtVersion: 1, sliceBytes: SLICE_BYTES, ...config }
     this.exchange = new Exchange(database, this.transport, new PushCounter(store), options)
     this.inbox = new Inbox(database)
+    this.numbers = new Numbers(database, this.transport)
     this.journal = new SyncLog(database)
     this.auto = new Auto(database, () => this.quietly(), config.auto, (retryAt, online) => this.surroundings(retryAt, online))
   }

@@ -2,9 +2,8 @@
  * Numbers for documents that are made without a signal, out of blocks that the server leased to this installation.
  *
  * ```ts
- * const numbers = new Numbers(database, new Transport({ url, authorizer }))
- * await numbers.refill('trade', branchId)               // when there is a signal; does nothing while enough is left
- * const number = await numbers.take('trade', branchId)  // null: none is left; leave the field empty, the server gives one
+ * await cotton.numbers.refill('trade', branchId)               // when there is a signal; does nothing while enough is left
+ * const number = await cotton.numbers.take('trade', branchId)  // null: none is left; leave the field empty, the server gives one
  * ```
  *
  * What was given is kept before it is handed out. An app that is killed between loses a number, which the office can explain, and
