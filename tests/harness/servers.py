@@ -59,10 +59,10 @@ class Server:
 
 @asynccontextmanager
 async def serve_here(database_url: str, data: Path, **settings: Any) -> AsyncIterator[Server]:
-    """Serve `database_url` inside this process on a free loopback port."""
+    """Serve `database_url` inside this process on a free loopback port; it works on no jobs unless it is told to."""
     from sync_server.app import create_app, make_runner  # here, so that a test of one room does not need all the others
 
-    chosen = Settings(data=data, port=0, **{"drain_seconds": 2, **UNLIMITED, **settings})
+    chosen = Settings(data=data, port=0, **{"drain_seconds": 2, "jobs": False, **UNLIMITED, **settings})
     app = create_app(chosen, database_url)
     runner = make_runner(app)
     await runner.setup()

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from sync_server.config import Settings
 from sync_server.engine.jobs import Kind
 from sync_server.operate.jobs import Jobs
 from sync_server.store import job_queue
@@ -199,8 +200,8 @@ async def test_what_a_worker_had_whose_heart_stopped_is_done_by_another(shop: Sh
     await shop.fetch("UPDATE pgqueuer SET heartbeat = now() - interval '2 minutes'")
     assert await shop.worker().work_off() == 1
 
-    await lost._failed(shop.kinds()[0], job, "too late")  # it comes back to life: the job is no longer its own
-    assert await shop.fetch("SELECT count(*) FROM pgqueuer") == 0
+    await lost._bury(shop.kinds()[0], job, "too late")  # it comes back to life: the job is no longer its own
+    assert await shop.fetch("SELECT count(*) FROM pgqueuer") + await shop.fetch("SELECT count(*) FROM dead_job") == 0
     assert len(shop.done) == 1
 
 
@@ -216,6 +217,26 @@ async def test_a_job_of_which_its_processes_die_is_given_up(shop: Shop) -> None:
 
     assert shop.done == []
     assert "died each time" in await shop.fetch("SELECT error FROM dead_job")
+
+
+async def test_planted_trust_in_who_came_back_to_life_is_found(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def trusting(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(job_queue, "hold", trusting)
+
+    with pytest.raises(AssertionError):
+        await test_what_a_worker_had_whose_heart_stopped_is_done_by_another(shop)
+
+
+async def test_planted_blindness_to_deaths_is_found(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def blind(*_: Any) -> dict[int, int]:
+        return {}
+
+    monkeypatch.setattr(job_queue, "count_taken", blind)
+
+    with pytest.raises(AssertionError):
+        await test_a_job_of_which_its_processes_die_is_given_up(shop)
 
 
 async def test_jobs_of_kinds_that_a_process_does_not_know_are_left_to_others(shop: Shop) -> None:
@@ -258,13 +279,16 @@ async def test_jobs_are_counted(shop: Shop) -> None:
     assert (later.pending, later.running, later.oldest_seconds) == (1, 1, 0)
 
 
-async def test_a_server_works_on_jobs_unless_it_is_told_not_to(database_url: str, tmp_path: Path, shop: Shop) -> None:
+async def test_a_server_works_on_jobs_where_it_is_told_to_as_it_is_by_default(
+    database_url: str, tmp_path: Path, shop: Shop
+) -> None:
     async def planned() -> int:
         return int(await shop.fetch("SELECT count(*) FROM pgqueuer_schedules"))
 
+    assert Settings.model_fields["jobs"].default is True
     async with serve_here(database_url, tmp_path / "one", jobs=False):
         await asyncio.sleep(0.1)
         assert await planned() == 0
-    async with serve_here(database_url, tmp_path / "two"), asyncio.timeout(20):
+    async with serve_here(database_url, tmp_path / "two", jobs=True), asyncio.timeout(20):
         while not await planned():
             await asyncio.sleep(0.02)
