@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from sync_server.engine import devices, number_report, wipe
+from erp_core.entities.document_series import written
+from sync_server.engine import devices, number_report, numbering, wipe
 from sync_server.engine.leasing import LEASE_DAYS, Leased, Wanted, give_back, lease, reclaim_late
+from sync_server.engine.numbers_given import Numbering, Wish
 from sync_server.store import number_blocks
 from sync_server.store.actor import Actor
 from tests.harness.office import Clerk, at_desk
@@ -130,6 +132,18 @@ async def test_document_without_a_number_gets_the_next_one_and_its_device_hears_
     assert await numbered(house) == {"a": "RJK/T0006", "b": "RJK/T0007"}
     pulled = (await house.pull(asha, at))["changes"]["trades"]
     assert {r["id"]: r["number"] for r in (*pulled["created"], *pulled["updated"])} == await numbered(house)
+
+
+async def test_refused_document_leaves_no_gap_between_those_that_came_with_it(
+    server: Server, house: House, series: str
+) -> None:
+    asha = await phone(server, house, "d1")
+    odd = {**trade("b", None), "seller_id": "p2"}
+
+    await house.push(asha, await house.clock(), created(trade("a", None), odd, trade("c", None)))
+
+    assert await numbered(house) == {"a": "RJK/T0001", "c": "RJK/T0002"}
+    assert await explained(house) == [(1, 1, "used"), (2, 2, "used")]
 
 
 async def test_number_of_a_reclaimed_block_is_kept_while_it_is_free_and_else_made_anew(
@@ -354,3 +368,46 @@ async def number_blocks_end(house: House, actor: Actor) -> None:
     """End the leases of a device, as shutting it out does."""
     async with house.database.acquire(house.org_id) as connection:
         await number_blocks.reclaim_of_device(connection, house.org_id, actor.device_id, devices.DEVICE_REVOKED)
+
+
+# --- Planted bugs -----------------------------------------------------------------------------------------------------
+
+
+async def _forgets(*_: object) -> list[Any]:
+    return []
+
+
+def _gives_to_refused(self: Numbering) -> dict[str, list[tuple[int, Wish]]]:
+    given = {id: list(zip(free, self.wishes, strict=False)) for id, free in self.free.items()}
+    for id, pairs in given.items():
+        for n, wish in pairs:
+            wish.draft.after = {**(wish.draft.after or {}), "number": written(self.held[id], n)}
+    return given
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "bug", "promise"),
+    [
+        (number_blocks, "open_blocks", _forgets, test_lost_answer_loses_no_numbers),
+        (number_blocks, "reclaim_of_device", _forgets, test_leases_end_when_they_are_late_or_the_device_is_to_be_wiped),
+        (
+            *(numbering, "SET_FREE", ()),
+            test_number_of_a_reclaimed_block_is_kept_while_it_is_free_and_else_made_anew,
+        ),
+        (Numbering, "give", _gives_to_refused, test_refused_document_leaves_no_gap_between_those_that_came_with_it),
+    ],
+)
+async def test_a_planted_bug_is_noticed(
+    server: Server,
+    house: House,
+    series: str,
+    monkeypatch: pytest.MonkeyPatch,
+    where: object,
+    what: str,
+    bug: object,
+    promise: Any,
+) -> None:
+    monkeypatch.setattr(where, what, bug)
+
+    with pytest.raises(AssertionError):
+        await promise(server, house, series)
