@@ -392,9 +392,10 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid CROSS JOIN LATERAL acl
 WHERE c.relnamespace = 'public'::regnamespace AND acl.grantee IN (0, $1::text::regrole)
 """
 ONLY_READ: Final = ("event", "feed", "label", "assignment", "epoch_fork", "schema_stamp", "alembic_version")
-NEVER_TOUCHED: Final = ("login_name", "app_user")
+NEVER_TOUCHED: Final = ("login_name", "app_user", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics")
 APPENDED: Final = ("security_event", "correction")
-CALLED: Final = {"find_login", "find_login_holder", "find_people_by_phone", "is_known_installation", "search_names"}
+LOOK_UPS: Final = {"find_login", "find_login_holder", "find_people_by_phone", "is_known_installation", "search_names"}
+CALLED: Final = {*LOOK_UPS, "ask_job", "list_jobs"}
 
 
 async def _rights(owner: Connection) -> dict[str, set[str]]:
@@ -438,7 +439,7 @@ async def test_the_role_has_no_right_that_it_should_not_have(database: Database)
     }
 
 
-async def test_the_role_calls_nothing_that_acts_as_the_owner_but_the_look_ups(database: Database) -> None:
+async def test_the_role_calls_nothing_that_acts_as_the_owner_but_the_look_ups_and_the_queue(database: Database) -> None:
     async with database.acquire_everywhere() as owner:
         may_call = await owner.fetch(
             "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
