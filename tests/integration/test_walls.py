@@ -392,7 +392,7 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid CROSS JOIN LATERAL acl
 WHERE c.relnamespace = 'public'::regnamespace AND acl.grantee IN (0, $1::text::regrole)
 """
 ONLY_READ: Final = ("event", "feed", "label", "assignment", "epoch_fork", "schema_stamp", "alembic_version")
-NEVER_TOUCHED: Final = ("login_name", "app_user", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics")
+NEVER_TOUCHED: Final = ("login_name", "app_user", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules")
 APPENDED: Final = ("security_event", "correction")
 LOOK_UPS: Final = {"find_login", "find_login_holder", "find_people_by_phone", "is_known_installation", "search_names"}
 CALLED: Final = {*LOOK_UPS, "ask_job", "list_jobs"}
