@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from conflict.mutation import Key
+from conflict.mutation import Key, Operation
 from conflict.policies import Stamp
 from conflict.records import Standing, fate
 from erp_core.catalogue import BY_TABLE, ORDER
+from erp_core.numbering import NUMBERED
+from erp_core.values import Row
 from sync_server.engine.access import not_theirs
 from sync_server.engine.draft import NO_STAMPS, Draft, Verdict
 from sync_server.engine.policy_map import NEWEST_FIELDS
@@ -50,7 +52,18 @@ async def hold(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> 
         history = histories.get(key, ()) if state is not None and state.position > draft.origin.cursor else ()
         decided = fate(draft.mutation.operation, _standing(draft, state, history), draft.entity.deletion.value)
         ours, labels = (None, ()) if state is None else (state.row, state.scopes)
+        sent = dict(draft.sent)
+        _keep_number(draft, ours)
         draft.meet(decided, ours, labels, history, stamps.get(key, NO_STAMPS))
+        if "number" in draft.sent and sent["number"] != draft.sent["number"]:
+            draft.sent["number"] = sent["number"]  # so that the device hears of the number that it does not have
+
+
+def _keep_number(draft: Draft, ours: Row | None) -> None:
+    """Let a document that is sent as new once more keep the number that the server gave it: the answer was lost, no more."""
+    is_repeated = draft.mutation.operation is Operation.CREATED and draft.entity.name in NUMBERED
+    if is_repeated and ours is not None and ours["number"] is not None and "number" in draft.sent:
+        draft.sent["number"] = ours["number"]
 
 
 def _standing(draft: Draft, state: log.State | None, history: Sequence[log.Event]) -> Standing:

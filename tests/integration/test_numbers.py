@@ -173,6 +173,25 @@ async def test_number_of_a_reclaimed_block_is_kept_while_it_is_free_and_else_mad
     assert report.stretches[3].use.instead_of == "RJK/T0002"
 
 
+async def test_document_sent_as_new_again_keeps_the_number_that_it_got_and_takes_the_edit(
+    server: Server, house: House, series: str
+) -> None:
+    asha = await phone(server, house, "d1")
+    block = await leased(house, asha, 3)
+    at = await house.clock()
+    await house.push(asha, at, created(trade("a", "RJK/T0002"), trade("b", "")))
+    await house.push(asha, at, created(trade("c", "RJK/T0002")))
+
+    for id, number in (("b", ""), ("c", "RJK/T0002")):
+        await house.push(asha, at, created({**trade(id, number), "remarks": "edited"}))
+
+    assert block.blocks
+    assert await numbered(house) == {"a": "RJK/T0002", "b": "RJK/T0004", "c": "RJK/T0005"}
+    edited = await house.fetch("SELECT id FROM trades WHERE remarks = 'edited' ORDER BY id")
+    assert [row["id"] for row in edited] == ["b", "c"]
+    assert {row["record_id"] for row in await house.issues()} == {"t9"}
+
+
 async def test_leases_end_when_they_are_late_or_the_device_is_to_be_wiped(
     server: Server, house: House, series: str
 ) -> None:
@@ -343,15 +362,15 @@ async def test_after_any_history_no_number_is_double_and_each_is_explained(
                 hands.setdefault(actor.device_id, []).extend(numbers_of(await leased(house, actor, draw.randint(1, 4))))
             case "push" if hands.get(actor.device_id):
                 number = draw.choice(hands[actor.device_id])
-                await house.push(actor, await house.clock(), created(trade(f"t{step}", number)))
+                await house.push(actor, await house.clock(), created(trade(f"r{step}", number)))
             case "office":
-                assert (await clerk.ask("POST", "/trades", trade(f"t{step}", None))).status == 201
+                assert (await clerk.ask("POST", "/trades", trade(f"r{step}", None))).status == 201
             case "late":
                 await reclaim_late(house.database, datetime.now(UTC) + timedelta(days=LEASE_DAYS + 1))
             case "revoke":
                 await number_blocks_end(house, actor)
             case "stray":
-                await house.push(actor, await house.clock(), created(trade(f"t{step}", "RJK/T0777")))
+                await house.push(actor, await house.clock(), created(trade(f"r{step}", "RJK/T0777")))
 
     numbers = (await numbered(house)).values()
     assert len(set(numbers)) == len(numbers)
