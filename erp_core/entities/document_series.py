@@ -46,7 +46,9 @@ def _form_is_kept(after: Row, before: Row | None, _: World) -> Iterator[Violatio
 def _never_back(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
     """What is below the next number was given to a document or leased to a device, and would be given twice."""
     if before is not None and after["next_number"] < before["next_number"]:
-        sentence = f"The numbers up to {before['next_number'] - 1} are given out; the next is not {after['next_number']}."
+        sentence = (
+            f"The numbers up to {before['next_number'] - 1} are given out; the next is not {after['next_number']}."
+        )
         yield Violation("number_given_out", sentence, ("next_number",))
 
 

@@ -2,8 +2,8 @@
 
 Of what happened before this, nobody is told. A program from before goes on working: it does not use the table.
 
-Revision ID: 0019
-Revises: 0018
+Revision ID: 0017
+Revises: 0016
 Create Date: 2026-11-24
 """
 
@@ -12,8 +12,8 @@ from __future__ import annotations
 from migrations.script import run_script
 from migrations.walls import tear_down, wall
 
-revision = "0019"
-down_revision = "0018"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ A program from before goes on working: to it the keys are what they were. Each i
 a table has some hundred thousand rows at most, which takes a second, and only so can it be taken back with the rest.
 SQL of one's own names the key that its ON CONFLICT means, `(org_id, id)`: PostgreSQL takes no bare one on such a table.
 
-Revision ID: 0020
-Revises: 0019
+Revision ID: 0018
+Revises: 0017
 Create Date: 2026-11-24
 """
 
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from migrations.script import run_script
 
-revision = "0020"
-down_revision = "0019"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
