@@ -23,6 +23,7 @@ from sync_server.engine.standing import Standings
 from sync_server.identity.tickets import Tickets
 from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
+from sync_server.operate.attachments import run_attachments
 from sync_server.operate.codes import run_codes
 from sync_server.operate.job_tasks import run_jobs
 from sync_server.operate.upkeep import sweep
@@ -44,6 +45,7 @@ from sync_server.web.permissions import permitted
 from sync_server.web.plain_http import Runner
 from sync_server.web.proxies import PROXIES, Proxies
 from sync_server.web.routes import add_routes, public_paths
+from sync_server.web.tus import set_tus_headers
 
 KEEP_ALIVE_SECONDS: Final = 75.0
 """How long an idle connection is kept; longer than the minute that most load balancers keep theirs, so they never meet
@@ -62,6 +64,7 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     tokens = Tokens.open(settings.key_ring, access_seconds=settings.access_token_seconds)
     app = web.Application(middlewares=middlewares(settings, tokens), client_max_size=settings.body_max)
     app.on_response_prepare.append(set_headers)
+    app.on_response_prepare.append(set_tus_headers)
     if settings.cors_origins is not None:
         app.on_response_prepare.append(cross_origin(read_origins(settings.cors_origins)))
     app[FLIGHTS] = Flights()
@@ -76,6 +79,7 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app.cleanup_ctx.append(run_live)
     app.on_shutdown.append(close_live)
     app.cleanup_ctx.append(run_codes)
+    app.cleanup_ctx.append(run_attachments)
     app.cleanup_ctx.append(run_webhooks)
     app.cleanup_ctx.append(run_jobs)
     app.cleanup_ctx.append(_sweep)

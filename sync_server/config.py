@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from sync_server.config_attachments import AttachmentSettings
 from sync_server.config_codes import SECRETS, CodeSettings
 from sync_server.config_jobs import JobSettings
 from sync_server.config_lists import NONE, Rates, is_loopback, read_networks, read_origins, read_rates
@@ -158,18 +159,13 @@ class ServerSettings(BaseSettings):
         """Where the signing keys are: a folder, or the file of a single one."""
         return self.signing_key_file or self.data / "keys"
 
-    @field_validator("database_url")
+    @field_validator("database_url", "redis_url")
     @classmethod
-    def _is_a_postgresql_url(cls, url: str | None) -> str | None:
-        if url is not None and urlsplit(url).scheme not in {"postgresql", "postgres"}:
-            raise ValueError("must begin with postgresql://")
-        return url
-
-    @field_validator("redis_url")
-    @classmethod
-    def _is_a_redis_url(cls, url: str | None) -> str | None:
-        if url is not None and urlsplit(url).scheme not in {"redis", "rediss"}:
-            raise ValueError("must begin with redis:// or rediss://")
+    def _is_such_a_url(cls, url: str | None, info: ValidationInfo) -> str | None:
+        schemes = ("postgresql", "postgres") if info.field_name == "database_url" else ("redis", "rediss")
+        if url is not None and urlsplit(url).scheme not in schemes:
+            begins = "postgresql://" if info.field_name == "database_url" else "redis:// or rediss://"
+            raise ValueError(f"must begin with {begins}")
         return url
 
     @field_validator("trusted_proxies", "cors_origins", *(f"limit_{name}" for name in BUCKETS))
@@ -195,7 +191,9 @@ class ServerSettings(BaseSettings):
         return None if path is None else path.expanduser().absolute()
 
 
-class Settings(CodeSettings, JobSettings, MetricsSettings, WebhookSettings, LiveSettings, ServerSettings):
+class Settings(
+    AttachmentSettings, CodeSettings, JobSettings, MetricsSettings, WebhookSettings, LiveSettings, ServerSettings
+):
     """The settings of one server process; frozen."""
 
     @property
@@ -236,9 +234,8 @@ def misspelt(environment: Iterable[str] = os.environ) -> list[str]:
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            warnings.append(
-                f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "; it is ignored.")
-            )
+            hint = f"; did you mean {close[0]}?" if close else "; it is ignored."
+            warnings.append(f"{name} is not a setting{hint}")
     return warnings
 
 

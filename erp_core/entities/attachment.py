@@ -3,7 +3,7 @@
 Owns: its declaration and its rules, and which types of file there are.
 Must not know: where bytes are kept, how they are sent.
 Invariant: what was declared of the bytes never changes, and only the server says that they came and match
-(tests/unit/test_attachment_rules.py, tests/integration/test_attaching.py).
+(tests/unit/test_attachment_rules.py, tests/integration/test_uploads.py).
 
 Whose it is: one field per kind of owner, of which one is filled. A pair (entity, id) could not carry its owner's labels: the
 triggers follow references, and a reference has one table. Owners are those records that everybody who may read attachments may

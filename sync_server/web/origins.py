@@ -27,9 +27,13 @@ from sync_server.wire.problems import Problem
 METHODS: Final = "GET, POST, PUT, PATCH, DELETE"
 REQUEST_HEADERS: Final = (
     "Authorization, Content-Type, Content-Encoding, Cotton-App-Version, Cotton-Console, Cotton-Device, Cotton-Pending, "
-    "Cotton-Push-Counter, Cotton-Session, DPoP, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-Id"
+    "Cotton-Push-Counter, Cotton-Session, DPoP, Idempotency-Key, If-Match, If-None-Match, Prefer, Tus-Resumable, "
+    "Upload-Checksum, Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, X-Request-Id"
 )
-EXPOSED: Final = "Date, ETag, Location, Preference-Applied, Retry-After, WWW-Authenticate, X-Request-Id"
+EXPOSED: Final = (
+    "Date, ETag, Location, Preference-Applied, Retry-After, Tus-Resumable, Upload-Expires, Upload-Length, Upload-Offset, "
+    "WWW-Authenticate, X-Request-Id"
+)
 PREFLIGHT_SECONDS: Final = "7200"
 """The longest that Chromium remembers a preflight."""
 

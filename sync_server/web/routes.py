@@ -16,12 +16,14 @@ from aiohttp import web
 from erp_core.access import CODES, GUEST, MEMBER, OWN
 from erp_core.catalogue import ENTITIES
 from erp_core.commands import of_entity
+from erp_core.entities.attachment import ATTACHMENT
 from erp_core.numbering import LEASED, NUMBERED
 from sync_server.web import (
     auth,
     codes,
     devices,
     docs_page,
+    downloads,
     exchange,
     explain,
     health,
@@ -37,6 +39,8 @@ from sync_server.web import (
     sessions,
     sync,
     totp,
+    tus,
+    uploads,
     verify,
     webhook_deliveries,
     webhooks,
@@ -88,6 +92,7 @@ def _entity_routes() -> Iterator[Route]:
 
 
 _LEASERS: Final = tuple(dict.fromkeys(code for kind in LEASED for code in NUMBERED[kind].access.create))
+_MAKERS: Final = ATTACHMENT.access.update
 _DELIVERIES: Final = "/api/v1/webhooks/{webhook_id}/deliveries"
 
 ROUTES: Final[Sequence[Route]] = (
@@ -161,6 +166,13 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/api/v1/webhooks/{webhook_id}/redeliver", webhook_deliveries.send_dead_again, ("setting.update",)),
     Route("GET", _DELIVERIES, webhook_deliveries.list_deliveries, ("setting.update",)),
     Route("POST", f"{_DELIVERIES}/{{delivery_id}}/redeliver", webhook_deliveries.send_again, ("setting.update",)),
+    Route("OPTIONS", tus.PATH, uploads.options, LOGGED_IN),
+    Route("POST", tus.PATH, uploads.create, _MAKERS),
+    Route("GET", tus.PATH, uploads.get, _MAKERS),
+    Route("PATCH", tus.PATH, uploads.append, _MAKERS),
+    Route("DELETE", tus.PATH, uploads.terminate, _MAKERS),
+    Route("POST", "/api/v1/attachments/{id}/link", downloads.make_link, ATTACHMENT.access.read),
+    Route("GET", downloads.PATH, downloads.get_file, PUBLIC),
     *_entity_routes(),
 )
 

@@ -26,6 +26,7 @@ LONG_MODULES: Mapping[str, str] = {
     "migrations/versions/0005_pre_scopes.py": "frozen: the labels of every table, written by a generator",
     "migrations/versions/0010_pre_catalogue.py": "frozen: tables and their labels, written by a generator",
     "migrations/versions/0012_pre_papers.py": "frozen: tables and their labels, written by a generator",
+    "migrations/versions/0013_pre_attachments.py": "frozen: tables and their labels, written by a generator",
 }
 LONG_FUNCTIONS: Mapping[str, str] = {}
 LONG_HANDLERS: Mapping[str, str] = {}

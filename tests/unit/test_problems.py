@@ -36,11 +36,16 @@ def test_every_code_that_is_raised_is_registered() -> None:
     assert unregistered == []
 
 
+CHECKSUM_MISMATCH = 460
+"""A status of tus 1.0.0, which HTTP does not have."""
+
+
 @pytest.mark.parametrize("code", REGISTRY)
 def test_every_code_says_what_is_wrong_and_what_to_do(code: str) -> None:
     fixed = REGISTRY[code]
 
-    assert HTTPStatus(fixed.status) >= HTTPStatus.BAD_REQUEST
+    if fixed.status != CHECKSUM_MISMATCH:
+        assert HTTPStatus(fixed.status) >= HTTPStatus.BAD_REQUEST
     assert fixed.title[0].isupper()
     assert not fixed.title.endswith(".")
     assert fixed.sentence.endswith(".")

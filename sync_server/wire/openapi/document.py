@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from erp_core.catalogue import ENTITIES
 from sync_server.wire.openapi import (
+    attachments,
     bulk,
     commands,
     console,
@@ -55,6 +56,7 @@ GROUPS: Final = (
     service,
     table_files,
     webhooks,
+    attachments,
     numbers,
 )
 
@@ -73,6 +75,7 @@ TAGS: Final = (
     {"name": commands.TAG, "description": "The steps of the trade, by their names; each stands with its entity."},
     {"name": console.TAG, "description": "The page for the office, and what it draws from."},
     {"name": histories.TAG, "description": "What happened in the organisation."},
+    {"name": attachments.TAG, "description": "Resumable uploads by tus 1.0.0, and links to what is kept."},
     {"name": numbers.TAG, "description": "Leased to devices, taken back, and accounted for."},
     {"name": jobs.TAG, "description": "What is done later: what waits, and what failed for good."},
     {"name": webhooks.TAG, "description": "Who is told of changes over HTTP, and what came of it."},
