@@ -12,6 +12,7 @@ import pytest
 from mobile.node import find_node
 from sync_server.web.openapi import described
 from sync_server.web.routes import ROUTES
+from sync_server.wire.openapi.attachments import FILE_TYPES, PART_TYPE
 from sync_server.wire.openapi.document import document
 from sync_server.wire.table_files.shapes import KINDS
 from tests.harness.generators import CLIENTS, ready_python, ready_typescript, run
@@ -19,7 +20,7 @@ from tests.harness.servers import PASSWORD, Server
 
 WHO = ("agent1", PASSWORD)
 ANY_BYTES = "application/octet-stream"
-FILES = ("text/plain", *(kind.media_type for kind in KINDS.values()))
+FILES = ("text/plain", PART_TYPE, *FILE_TYPES, *(kind.media_type for kind in KINDS.values()))
 """Types that the Python generator does not know; to a program they are bytes."""
 
 

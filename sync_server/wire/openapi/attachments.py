@@ -37,7 +37,7 @@ _BINARY: Final[Schema] = {"type": "string", "format": "binary"}
 _LINK: Final = shape(
     {"url": text("Where the bytes are; no login is asked for."), "expires_at": moment("When it is over.")}
 )
-_FILES: Final = ("image/jpeg", "image/png", "image/webp", "application/pdf")
+FILE_TYPES: Final = ("image/jpeg", "image/png", "image/webp", "application/pdf")
 
 OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("OPTIONS", ADDRESS): Operation(
@@ -107,8 +107,8 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/api/v1/files"): Operation(
         *("readFile", TAG, "Give the bytes that a link is to"),
         {
-            200: Answer("All of them.", _BINARY, types=_FILES),
-            206: Answer("Those that Range asks for.", _BINARY, types=_FILES),
+            200: Answer("All of them.", _BINARY, types=FILE_TYPES),
+            206: Answer("Those that Range asks for.", _BINARY, types=FILE_TYPES),
             304: Answer("Nothing changed."),
         },
         parameters=(
