@@ -142,14 +142,15 @@ async def test_answer_is_one_point_in_time_over_all_tables(house: House, monkeyp
     cursor = await house.clock() - 1
     copied, wrote = listings.copy_listing, False
 
-    async def with_a_write_after_each(*arguments: Any) -> None:
+    async def with_a_write_after_each(*arguments: Any) -> int:
         nonlocal wrote
-        await copied(*arguments)
+        rows = await copied(*arguments)
         if not wrote:
             wrote = True
             await house.add_partners("seller")
             agent = house.actor("someone", "else")
             await house.push(agent, await house.clock(), {"availabilities": {"created": [lot("lot", "seller")]}})
+        return rows
 
     monkeypatch.setattr(listings, "copy_listing", with_a_write_after_each)
     monkeypatch.setattr(pulls, "SMALL_DELTA_MAX", 0)

@@ -30,7 +30,7 @@ async def counts(url: str, org_id: str = ORG_ID) -> dict[str, int]:
 
 
 NOT_SHOWN = {
-    *("sync_issues", "matches", "negotiations", "offers", "amendments", "samples", "weighments"),
+    *("sync_issues", "matches", "negotiations", "offers", "amendments", "samples", "weighments", "attachments"),
     *("invoices", "invoice_lines", "payments", "payment_allocations"),
 }
 """Of these the demo has none."""

@@ -134,7 +134,7 @@ export const OWN: readonly string[] = ['sync_issues', 'notifications']
 
 /** Of these the demo has none. */
 export const NOT_SHOWN: readonly string[] = [
-  ...['matches', 'negotiations', 'offers', 'amendments', 'samples', 'weighments'],
+  ...['matches', 'negotiations', 'offers', 'amendments', 'samples', 'weighments', 'attachments'],
   ...['invoices', 'invoice_lines', 'payments', 'payment_allocations'],
 ]
 
