@@ -224,6 +224,8 @@ async def test_a_wiping_device_reaches_nothing_but_the_sync(house: Database, ser
             refused[f"{route.method} {path}"] = (await asha.client.ask(route.method, asked))[1]["code"]
 
     assert len(refused) > 9
+    # A file is given by a link, which asks for no token and ends with its session (test_downloads.py).
+    assert refused.pop("GET /api/v1/files") == "link_refused"
     assert set(refused.values()) == {"device_wiping"}
     for method, path in [("GET", "/auth/sessions"), ("POST", "/auth/password"), ("DELETE", "/auth/sessions")]:
         assert (await asha.client.ask(method, path))[0] == 403
