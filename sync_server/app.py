@@ -17,6 +17,7 @@ from aiohttp.typedefs import Middleware
 
 from sync_server.config import Settings
 from sync_server.config_lists import read_origins
+from sync_server.ending import end
 from sync_server.engine.lanes import Lanes
 from sync_server.engine.sightings import Sightings
 from sync_server.engine.standing import Standings
@@ -147,8 +148,7 @@ def _open_database(settings: Settings, url: str) -> Callable[[web.Application], 
 async def _sweep(app: web.Application) -> AsyncIterator[None]:
     sweeper = asyncio.create_task(sweep(app[keys.PARCELS]))
     yield
-    sweeper.cancel()
-    await asyncio.wait([sweeper])
+    await end([sweeper])
 
 
 async def _write_sightings(app: web.Application) -> AsyncIterator[None]:

@@ -18,6 +18,7 @@ from typing import Final
 import asyncpg
 import structlog
 
+from sync_server.ending import end
 from sync_server.store.actor import Actor
 from sync_server.store.database import DISCONNECTED, Database
 from sync_server.store.devices import Sighting, write_sightings
@@ -91,8 +92,7 @@ class Sightings:
         try:
             yield
         finally:
-            writer.cancel()
-            await asyncio.wait({writer})
+            await end([writer])
             await self._round(database)
 
     async def _rounds(self, database: Database) -> None:

@@ -19,6 +19,7 @@ import structlog
 from aiohttp import web
 
 from sync_server.config import Settings
+from sync_server.ending import end
 from sync_server.engine.arriving import AT_ONCE, Arrivals
 from sync_server.engine.attaching import Attaching, Bounds
 from sync_server.engine.reclaiming import reclaim
@@ -50,8 +51,7 @@ async def run_attachments(app: web.Application) -> AsyncIterator[None]:
         app[ATTACHING] = Attaching(database, app[keys.STANDINGS], blobs, _bounds(settings))
         keeper = asyncio.create_task(_keep(arrivals))
         yield
-        keeper.cancel()
-        await asyncio.wait([keeper])
+        await end([keeper])
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from sync_server.ending import end
 from sync_server.operate.job_kinds import kinds_of
 from sync_server.operate.jobs import Jobs
 from sync_server.web import keys
@@ -25,5 +26,4 @@ async def run_jobs(app: web.Application) -> AsyncIterator[None]:
         return
     task = asyncio.create_task(Jobs(app[keys.DATABASE], kinds_of(app[keys.DATABASE], settings)).run())
     yield
-    task.cancel()
-    await asyncio.wait([task])
+    await end([task])

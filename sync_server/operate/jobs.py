@@ -22,6 +22,7 @@ from typing import Final
 import asyncpg
 import structlog
 
+from sync_server.ending import end
 from sync_server.engine.jobs import Kind, plain
 from sync_server.operate.meters import JOBS
 from sync_server.store import job_queue as store
@@ -179,10 +180,7 @@ class Jobs:
     async def _end(self) -> None:
         """Cut what is under way and put it back, so that others need not wait until it is stale."""
         tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end(tasks)
         try:
             async with self._database.acquire_everywhere() as connection:
                 await store.let_go(connection, self._worker)

@@ -20,6 +20,7 @@ from typing import Final
 import asyncpg
 import structlog
 
+from sync_server.ending import end
 from sync_server.operate import meters
 from sync_server.store import jobs
 from sync_server.store.database import DISCONNECTED, Database
@@ -57,9 +58,7 @@ async def sampling(database: Database, folder: Path, *, seconds: float = SAMPLE_
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await end(tasks)
 
 
 async def _watch_the_loop() -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from sync_server.config_webhooks import read_name_servers
+from sync_server.ending import end
 from sync_server.identity.secret_key import SecretKey
 from sync_server.operate.webhook_sender import open_webhook_sender
 from sync_server.operate.webhook_wall import Wall
@@ -39,5 +40,4 @@ async def run_webhooks(app: web.Application) -> AsyncIterator[None]:
         running = app[WEBHOOKS] = Webhooks(app[keys.DATABASE], app[keys.STANDINGS], key, sender)
         task = asyncio.create_task(running.run())
         yield
-        task.cancel()
-        await asyncio.wait([task])
+        await end([task])

@@ -21,6 +21,7 @@ from typing import Final
 import asyncpg
 import structlog
 
+from sync_server.ending import end
 from sync_server.engine import webhook_attempts
 from sync_server.engine.standing import Standings
 from sync_server.engine.webhook_attempts import Attempt
@@ -160,10 +161,7 @@ class Webhooks:
     async def _end(self) -> None:
         """Cut what is under way: whatever was claimed is due again when its lease is over."""
         tasks = list(self._serving.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end(tasks)
 
     # --- Serving one ----------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 from aiohttp import web
 
+from sync_server.ending import end
 from sync_server.identity.tokens import Tokens
 from sync_server.live.bus import Bus
 from sync_server.live.choose import choose_bus
@@ -178,6 +179,4 @@ async def run_live(app: web.Application) -> AsyncIterator[None]:
     yield
     await hall.close()
     database.on_commit = nobody_listens
-    for task in running:
-        task.cancel()
-    await asyncio.wait(running)
+    await end(running)
