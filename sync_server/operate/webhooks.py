@@ -93,6 +93,7 @@ class Webhooks:
         self._now = now
         self._serving: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._forgot_at: datetime | None = None
+        self._over = False
 
     async def run(self) -> None:
         """Follow and serve, for ever; a database that does not answer is asked again."""
@@ -100,7 +101,8 @@ class Webhooks:
         try:
             while True:
                 try:
-                    await self.look()
+                    # Cut in the middle of a statement, a connection may never come back to its pool, which waits for it.
+                    await self._database.shielded(self.look())
                     down = False
                     await asyncio.sleep(POLL_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - processes do not march in step
                 except UNANSWERED as fault:
@@ -109,6 +111,7 @@ class Webhooks:
                     down = True
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
+            self._over = True  # a look that goes on begins nothing more
             await self._end()
 
     async def look(self) -> None:
@@ -145,7 +148,12 @@ class Webhooks:
 
     def _begin(self, one: tuple[str, str]) -> None:
         of_organisation = Counter(org_id for org_id, _ in self._serving)[one[0]]
-        if one in self._serving or len(self._serving) >= SERVED_MAX or of_organisation >= SERVED_PER_ORGANISATION_MAX:
+        if (
+            self._over
+            or one in self._serving
+            or len(self._serving) >= SERVED_MAX
+            or of_organisation >= SERVED_PER_ORGANISATION_MAX
+        ):
             return
         task = self._serving[one] = asyncio.create_task(self._serve_on(*one))
         task.add_done_callback(lambda done: self._ended(one, done))
