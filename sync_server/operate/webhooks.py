@@ -118,7 +118,7 @@ class Webhooks:
         """Read on in the log for whom it concerns, and begin to serve whoever has something due."""
         await self.follow()
         await self._forget()
-        due = list(await self._due())
+        due = [] if self._over else list(await self._due())
         random.shuffle(due)  # whoever is always due must not always be first where there is no room for all
         for one in due:
             self._begin(one)
@@ -148,12 +148,7 @@ class Webhooks:
 
     def _begin(self, one: tuple[str, str]) -> None:
         of_organisation = Counter(org_id for org_id, _ in self._serving)[one[0]]
-        if (
-            self._over
-            or one in self._serving
-            or len(self._serving) >= SERVED_MAX
-            or of_organisation >= SERVED_PER_ORGANISATION_MAX
-        ):
+        if one in self._serving or len(self._serving) >= SERVED_MAX or of_organisation >= SERVED_PER_ORGANISATION_MAX:
             return
         task = self._serving[one] = asyncio.create_task(self._serve_on(*one))
         task.add_done_callback(lambda done: self._ended(one, done))
