@@ -1,10 +1,11 @@
 """Devices: whose cursor it is, whose push is let in at the last moment, and what shows that an installation was copied.
 
-Owns: those three checks, and shutting a device out.
+Owns: those checks, the order of a device's pushes, and shutting a device out.
 Must not know: HTTP, sessions as identity begins them, how a wipe goes on (wipe.py).
 Invariant: what one user filled a local database with is never pushed, nor gone on with, under another
 (tests/integration/test_hands.py); an installation that was copied is found out by the second copy's first push, and nothing of
-that push is applied (tests/integration/test_clones.py).
+that push is applied (tests/integration/test_clones.py); a push that its device's next one overtook is not applied after it
+(tests/integration/test_push_order.py).
 
 Why the session is asked for again inside the push. A request is let in by an answer that may be 5 s old. A push writes, so in
 its own transaction it asks once more (DESIGN.md §9 pays for one look-up by key).
@@ -13,6 +14,10 @@ What a number on a push shows. An installation that numbers its pushes uses each
 number again. So a push with a number that is not above the last, and that is not the last one again, comes from a second
 installation with the same memory: a phone's backup put onto another phone. What arrived before the last one was counted was
 merely overtaken on its way; its phone has given it up, and sends it anew with the next.
+
+What a cursor shows of a push without a number. A phone sends one push at a time, after a pull, and with all that it has not
+sent. So one from an older pull than the last, or from the same pull and arrived before it, is an attempt that was given up:
+what it says the later one said too, or took back. Applied now, it would undo what was acknowledged meanwhile.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from sync_server.engine.submission import Submission
 from sync_server.store import number_blocks, registry, security, sessions
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
-from sync_server.store.registry import Counted
+from sync_server.store.registry import Counted, Dated
 from sync_server.store.security import Happening
 from sync_server.store.unit_of_work import Busy, unit_of_work
 
@@ -51,6 +56,10 @@ class DeviceWiping(Exception):
 
 class DeviceForked(Exception):
     """Two installations use one identity; nothing was applied, and the device is shut out."""
+
+
+class Overtaken(Exception):
+    """The device gave this push up, and a later one of it is applied; nothing was applied."""
 
 
 class NotActive(Exception):
@@ -114,6 +123,22 @@ async def forked(
                 found[abreast[id]] = DeviceForked()
                 await _shut_out(connection, abreast[id].actor, DEVICE_FORKED, f"push {counted[id].counter}")
     return found
+
+
+async def overtaken(connection: Connection, org_id: str, fresh: Sequence[Submission]) -> Mapping[Submission, Overtaken]:
+    """Say which first attempts without a number come after their device's next push.
+
+    Cost: one statement where no device has two pushes in one transaction, none if all have numbers.
+    """
+    late: dict[Submission, Overtaken] = {}
+    waiting = [one for one in fresh if one.counter is None and one.cursor and one.actor.device_id]
+    while waiting:
+        abreast = {one.actor.device_id: one for one in reversed(waiting)}
+        waiting = [one for one in waiting if abreast[one.actor.device_id] is not one]
+        dated = [Dated(id, one.cursor, one.received) for id, one in abreast.items()]
+        for id in abreast.keys() - await registry.date_pushes(connection, org_id, dated):
+            late[abreast[id]] = Overtaken()
+    return late
 
 
 def _counted(one: Submission) -> Counted:

@@ -18,14 +18,22 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 
 from conflict.mutation import Mutation
 from sync_server.engine.apply import apply
 from sync_server.engine.cursor import FromTheFuture
-from sync_server.engine.devices import DeviceForked, DeviceWiping, SessionEnded, forked, turned_away
+from sync_server.engine.devices import (
+    DeviceForked,
+    DeviceWiping,
+    Overtaken,
+    SessionEnded,
+    forked,
+    overtaken,
+    turned_away,
+)
 from sync_server.engine.draft import Draft
 from sync_server.engine.gate import SYNC, NotEntitled, may_begin, synced
 from sync_server.engine.inbox import file_issues
@@ -60,7 +68,8 @@ class PushRequest:
 
     def submission(self, actor: Actor) -> Submission:
         said = (self.cursor or 0, self.digest, self.mutations, self.holds_issues)
-        submission = Submission(actor, *said, counter=self.counter, arrived=self.arrived)
+        received = datetime.now(UTC) - timedelta(seconds=time.monotonic() - self.arrived)
+        submission = Submission(actor, *said, counter=self.counter, arrived=self.arrived, received=received)
         return (
             replace(submission, settles=self.settles, body=self.body, skew_ms=self.skew_ms)
             if self.settles
@@ -97,6 +106,7 @@ Answer: TypeAlias = (
     | SessionEnded
     | DeviceWiping
     | DeviceForked
+    | Overtaken
     | Busy
 )
 """What becomes of a push that shares a transaction: its answer, or what its caller is to raise."""
@@ -106,7 +116,7 @@ async def push(database: Database, standings: Standings, actor: Actor, request: 
     """Apply a push in a transaction of its own.
 
     Raises `Conflict`, `cursor.FromTheFuture`, `unit_of_work.Busy`, and of devices.py `SessionEnded`, `DeviceWiping` and
-    `DeviceForked`, and `gate.NotEntitled`; then nothing was applied.
+    `DeviceForked` and `Overtaken`, and `gate.NotEntitled`; then nothing was applied.
     """
     return await push_alone(database, standings, request.submission(actor))
 
@@ -173,6 +183,7 @@ async def _push_admitted(
         else:
             fresh.append(one)
     answers |= await forked(connection, org_id, fresh)
+    answers |= await overtaken(connection, org_id, fresh)
     fresh = [one for one in fresh if one not in answers]
     drafts = dict(zip(fresh, await _apply(connection, org_id, fresh, claims.rights), strict=True))
     answers |= {one: _answer(one, drafts[one]) for one in fresh}

@@ -146,6 +146,33 @@ async def count_pushes(connection: Connection, org_id: str, pushes: Sequence[Cou
     return frozenset(row["id"] for row in rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A push without a number: from which pull it comes, and when it arrived."""
+
+    device_id: str
+    cursor: int
+    arrived_at: datetime
+
+
+_DATE = """
+UPDATE device d SET push_cursor = t.cursor, push_arrived_at = t.arrived_at
+FROM (SELECT * FROM unnest($2::text[], $3::bigint[], $4::timestamptz[]) AS t(id, cursor, arrived_at) ORDER BY id) t
+WHERE d.org_id = $1 AND d.id = t.id AND (d.push_cursor, d.push_arrived_at) <= (t.cursor, t.arrived_at)
+RETURNING d.id
+"""
+
+
+async def date_pushes(connection: Connection, org_id: str, pushes: Sequence[Dated]) -> frozenset[str]:
+    """Note the pushes, one of each device; name the devices of which no newer one was let in before.
+
+    Cost: one statement; the devices' rows are held until the transaction ends, so that two pushes of one are in an order.
+    """
+    columns = zip(*((p.device_id, p.cursor, p.arrived_at) for p in pushes), strict=True)
+    rows = await connection.fetch(_DATE, org_id, *(list(column) for column in columns))
+    return frozenset(row["id"] for row in rows)
+
+
 async def was_overtaken(connection: Connection, org_id: str, device_id: str, seconds: float) -> bool:
     """Say whether a push of the device was counted in the last `seconds`: since another one arrived."""
     return bool(

@@ -95,6 +95,8 @@ def refused(request: web.Request) -> Iterator[None]:
     except devices.DeviceForked:
         request.app[keys.SESSIONS].forget(actor.org_id, [actor.session_id])
         raise Problem("device_forked") from None
+    except devices.Overtaken:
+        raise Problem("push_overtaken") from None
 
 
 async def empty(request: web.Request, asked: PullParameters) -> web.StreamResponse:

@@ -73,6 +73,7 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "cursor_of_another": Code(409, "The cursor is another user's", "Reset the local database, or log in as who filled it."),
     "device_mismatch": Code(409, "The session is another device's", "Log in on this device; nothing was applied."),
     "device_forked": Code(409, "The installation was copied", "Two apps use one identity: reset this one and log in again."),
+    "push_overtaken": Code(409, "A later push of the device came before", "Pull, then push what is still unsent."),
     "bad_schema_version": Code(400, "The schema version is not known", "Send the version of the app's schema: 1 or more."),
     "bad_migration": Code(400, "The migration cannot be read", "Send the migration that WatermelonDB gives to pullChanges."),
     "behind": Code(409, "The device is behind", "Sync, then compare again: its state cannot be told from its cursor."),

@@ -328,4 +328,5 @@ async def _judge_counter(connection: asyncpg.Connection, phone: Phone) -> None:
         ORG,
         counter_of(phone.name),
     )
-    assert [row["value"] for row in values] == list(range(1, phone.acknowledged + 2)), phone.name
+    found, told = [row["value"] for row in values], list(range(1, phone.acknowledged + 2))
+    assert found == told, f"{phone.name}: the log of its counter reads {found}, not 1 to {told[-1]}"

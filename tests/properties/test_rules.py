@@ -56,7 +56,8 @@ def rows_of(entity: Entity) -> st.SearchStrategy[dict[str, Any]]:
         drawn = values_of(field.type)
         return drawn if field.required else st.none() | drawn
 
-    return st.fixed_dictionaries({field.name: field_of(field.name) for field in entity.all_fields})
+    drawn = {field.name: field_of(field.name) for field in entity.all_fields}
+    return st.fixed_dictionaries({"id": st.sampled_from(("a", "b")), **drawn})
 
 
 @EVERY_ENTITY

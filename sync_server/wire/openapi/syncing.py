@@ -151,7 +151,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         help="WatermelonDB's pushChanges. Records that were refused are named, or wait as rows of `sync_issues`.",
         parameters=(_QUERY, *DEVICE_HEADERS, COUNTER),
         body=Body(ref("Changes"), _PUSH_EXAMPLE),
-        codes=(*faults.CURSOR, *faults.CHANGES, "conflict"),
+        codes=(*faults.CURSOR, *faults.CHANGES, "conflict", "push_overtaken"),
     ),
     ("POST", "/api/v1/sync/exchange"): Operation(
         *("exchange", TAG, "Push and pull in one round trip", {200: Answer("Verdicts and changes.", ref("Exchanged"))}),
@@ -159,7 +159,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         body=Body({"anyOf": [_EXCHANGE, _NEXT]}, _EXAMPLE),
         codes=(
             *(*faults.PULL, *faults.CHANGES, "invalid_value"),
-            *("push_id_reused", "author_never_here", "slices_gone"),
+            *("push_id_reused", "push_overtaken", "author_never_here", "slices_gone"),
         ),
     ),
 }
