@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -60,6 +60,10 @@ class DeviceForked(Exception):
 
 class Overtaken(Exception):
     """The device gave this push up, and a later one of it is applied; nothing was applied."""
+
+
+NotLetIn: TypeAlias = SessionEnded | DeviceWiping | DeviceForked | Overtaken
+"""Why a push is not let in."""
 
 
 class NotActive(Exception):
@@ -102,13 +106,20 @@ async def turned_away(
     return away
 
 
-async def forked(
+async def out_of_order(
+    connection: Connection, org_id: str, fresh: Sequence[Submission]
+) -> Mapping[Submission, NotLetIn | Busy]:
+    """Say which first attempts are not their device's next push, and what that shows.
+
+    Cost: one statement for those with numbers and one for those without, where no device has two pushes in one transaction.
+    """
+    return {**await _forked(connection, org_id, fresh), **await _overtaken(connection, org_id, fresh)}
+
+
+async def _forked(
     connection: Connection, org_id: str, fresh: Sequence[Submission]
 ) -> Mapping[Submission, DeviceForked | Busy]:
-    """Count the numbers that first attempts carry; say which show that an installation was copied, and shut those out.
-
-    Cost: nothing without numbers; one statement where no device has two pushes in one transaction.
-    """
+    """Count the numbers that first attempts carry; say which show that an installation was copied, and shut those out."""
     found: dict[Submission, DeviceForked | Busy] = {}
     waiting = [one for one in fresh if one.counter is not None and one.actor.device_id]
     while waiting:
@@ -125,11 +136,10 @@ async def forked(
     return found
 
 
-async def overtaken(connection: Connection, org_id: str, fresh: Sequence[Submission]) -> Mapping[Submission, Overtaken]:
-    """Say which first attempts without a number come after their device's next push.
-
-    Cost: one statement where no device has two pushes in one transaction, none if all have numbers.
-    """
+async def _overtaken(
+    connection: Connection, org_id: str, fresh: Sequence[Submission]
+) -> Mapping[Submission, Overtaken]:
+    """Say which first attempts without a number come after their device's next push."""
     late: dict[Submission, Overtaken] = {}
     waiting = [one for one in fresh if one.counter is None and one.cursor and one.actor.device_id]
     while waiting:

@@ -25,15 +25,7 @@ from typing import Any, TypeAlias
 from conflict.mutation import Mutation
 from sync_server.engine.apply import apply
 from sync_server.engine.cursor import FromTheFuture
-from sync_server.engine.devices import (
-    DeviceForked,
-    DeviceWiping,
-    Overtaken,
-    SessionEnded,
-    forked,
-    overtaken,
-    turned_away,
-)
+from sync_server.engine.devices import NotLetIn, out_of_order, turned_away
 from sync_server.engine.draft import Draft
 from sync_server.engine.gate import SYNC, NotEntitled, may_begin, synced
 from sync_server.engine.inbox import file_issues
@@ -97,18 +89,7 @@ class PushIdReused(Exception):
     """The name of this push was another's on this device; nothing was applied."""
 
 
-Answer: TypeAlias = (
-    PushAnswer
-    | Conflict
-    | PushIdReused
-    | FromTheFuture
-    | NotEntitled
-    | SessionEnded
-    | DeviceWiping
-    | DeviceForked
-    | Overtaken
-    | Busy
-)
+Answer: TypeAlias = PushAnswer | Conflict | PushIdReused | FromTheFuture | NotEntitled | NotLetIn | Busy
 """What becomes of a push that shares a transaction: its answer, or what its caller is to raise."""
 
 
@@ -182,8 +163,7 @@ async def _push_admitted(
             answers[one] = FromTheFuture()  # believed, it would hide every clash
         else:
             fresh.append(one)
-    answers |= await forked(connection, org_id, fresh)
-    answers |= await overtaken(connection, org_id, fresh)
+    answers |= await out_of_order(connection, org_id, fresh)
     fresh = [one for one in fresh if one not in answers]
     drafts = dict(zip(fresh, await _apply(connection, org_id, fresh, claims.rights), strict=True))
     answers |= {one: _answer(one, drafts[one]) for one in fresh}

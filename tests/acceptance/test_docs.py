@@ -229,12 +229,16 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
 PATH = re.compile(r"(\.?\w[\w.-]*/)*(\.?\w[\w-]*\.(?:py|md|ts|mjs|cfg|toml|sql|json)|)(?::(\w+))?")
 
 
+MADE = "build/"
+"""Where runs leave what they make: it is there after one, and not in a fresh checkout."""
+
+
 def _paths(document: str) -> Iterator[tuple[str, str | None]]:
     """Give what looks like a path of ours in backticks, `sync_server/app.py:create_app` with its name; and every link."""
     prose = FENCE.sub("", (ROOT / document).read_text())
     for code in CODE.findall(prose):
         found = PATH.fullmatch(code)
-        if found and ("/" in code or found[2]):
+        if found and ("/" in code or found[2]) and not code.startswith(MADE):
             yield code.partition(":")[0], found[3]
     for link in LINK.findall(prose):
         yield f"{Path(document).parent}/{link}", None
