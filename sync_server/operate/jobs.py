@@ -26,9 +26,9 @@ from sync_server.ending import end
 from sync_server.engine.jobs import Kind, plain
 from sync_server.operate.meters import JOBS
 from sync_server.store import job_queue as store
-from sync_server.store.database import DISCONNECTED, Database
+from sync_server.store.database import Database
+from sync_server.store.enduring import UNANSWERED, for_ever
 from sync_server.store.job_queue import Job
-from sync_server.store.unit_of_work import Busy
 
 POLL_SECONDS: Final = 0.5
 """Between two looks; each is one statement."""
@@ -45,7 +45,6 @@ STALE: Final = timedelta(seconds=60)
 AT_ONCE: Final = 4
 """Jobs of one process at the same time. Those of the whole installation go one by one: they use the owner's connections."""
 
-UNANSWERED: Final = (*DISCONNECTED, asyncpg.PostgresError, TimeoutError, Busy)
 
 log = structlog.get_logger(__name__)
 
@@ -64,18 +63,8 @@ class Jobs:
 
     async def run(self) -> None:
         """Work, for ever; a database that does not answer is asked again. Cancelled, it puts back what is under way."""
-        down = False
         try:
-            while True:
-                try:
-                    await self.look()
-                    down = False
-                    await asyncio.sleep(POLL_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - processes do not march in step
-                except UNANSWERED as fault:
-                    if not down:
-                        log.warning("jobs_without_database", fault=type(fault).__name__)
-                    down = True
-                    await asyncio.sleep(AGAIN_SECONDS)
+            await for_ever(self.look, "jobs_without_database", pause_seconds=POLL_SECONDS, again_seconds=AGAIN_SECONDS)
         finally:
             await self._end()
 

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import asyncpg
 import structlog
 
 from sync_server.ending import end
@@ -30,8 +29,9 @@ from sync_server.identity.secret_key import SecretKey
 from sync_server.identity.webhook_secrets import live_secrets
 from sync_server.operate.webhook_sender import Message, Outcome, WebhookSender
 from sync_server.store import webhook_deliveries, webhooks
-from sync_server.store.database import DISCONNECTED, Connection, Database
-from sync_server.store.unit_of_work import Busy, unit_of_work
+from sync_server.store.database import Connection, Database
+from sync_server.store.enduring import UNANSWERED, for_ever
+from sync_server.store.unit_of_work import unit_of_work
 from sync_server.store.webhook_deliveries import WITHHELD, Delivery, Settled
 from sync_server.store.webhooks import BROKEN, PAUSED, Webhook
 from sync_server.wire.webhook_messages import write_message, write_ping
@@ -64,8 +64,6 @@ KEPT: Final = timedelta(days=30)
 
 FORGET_SECONDS: Final = 3_600.0
 
-UNANSWERED: Final = (*DISCONNECTED, asyncpg.PostgresError, TimeoutError, Busy)
-
 log = structlog.get_logger(__name__)
 
 
@@ -97,19 +95,14 @@ class Webhooks:
 
     async def run(self) -> None:
         """Follow and serve, for ever; a database that does not answer is asked again."""
-        down = False
         try:
-            while True:
-                try:
-                    # Cut in the middle of a statement, a connection may never come back to its pool, which waits for it.
-                    await self._database.shielded(self.look())
-                    down = False
-                    await asyncio.sleep(POLL_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - processes do not march in step
-                except UNANSWERED as fault:
-                    if not down:
-                        log.warning("webhooks_without_database", fault=type(fault).__name__)
-                    down = True
-                    await asyncio.sleep(AGAIN_SECONDS)
+            # Cut in the middle of a statement, a connection may never come back to its pool, which waits for it.
+            await for_ever(
+                lambda: self._database.shielded(self.look()),
+                "webhooks_without_database",
+                pause_seconds=POLL_SECONDS,
+                again_seconds=AGAIN_SECONDS,
+            )
         finally:
             self._over = True  # a look that goes on begins nothing more
             await self._end()

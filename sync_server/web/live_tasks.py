@@ -9,11 +9,10 @@ database or the bus closes no connection (tests/integration/test_live_ends.py, t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from itertools import islice
 from typing import Final
 
-import asyncpg
 import structlog
 from aiohttp import web
 
@@ -25,7 +24,8 @@ from sync_server.live.news import Batch, read_batch, write_batch
 from sync_server.live.presence import read_shown
 from sync_server.live.tail import Mark, Seen, Tail
 from sync_server.store.actor import Actor
-from sync_server.store.database import DISCONNECTED, NO_ORGANISATION, Database, nobody_listens
+from sync_server.store.database import NO_ORGANISATION, Database, nobody_listens
+from sync_server.store.enduring import for_ever
 from sync_server.store.facts import read_identity
 from sync_server.store.sessions import live_among
 from sync_server.web import keys
@@ -45,7 +45,7 @@ TOGETHER_MAX: Final = 1_000
 AGAIN_SECONDS: Final = 0.5
 """After the database did not answer."""
 
-UNANSWERED: Final = (*DISCONNECTED, asyncpg.PostgresError, TimeoutError)
+WITHOUT_DATABASE: Final = "live_without_database"
 
 log = structlog.get_logger(__name__)
 
@@ -112,23 +112,11 @@ class Live:
             self.hall.pump(),
             self.hall.beat(),
             self.attendance.keep(),
-            self._keep(self.tail.follow),
-            self._keep(self._watch),
+            for_ever(self.tail.follow, WITHOUT_DATABASE, again_seconds=AGAIN_SECONDS),
+            for_ever(self._watch, WITHOUT_DATABASE, again_seconds=AGAIN_SECONDS),
             self._bus.run(self._hear, self.tail.wake),
             self._stop(draining),
         )
-
-    async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Begin anew whenever the database did not answer."""
-        down = False
-        while True:
-            try:
-                await work()
-            except UNANSWERED as fault:
-                if not down:
-                    log.warning("live_without_database", fault=type(fault).__name__)
-                down = True
-                await asyncio.sleep(AGAIN_SECONDS)
 
     async def _watch(self) -> None:
         while True:
