@@ -27,7 +27,7 @@ from sync_server.store import languages, log, rows
 from sync_server.store import notices as store
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
-from sync_server.store.notices import News
+from sync_server.store.following import Logged, read_on
 from sync_server.store.payloads import take_apart
 from sync_server.store.unit_of_work import SERVER, act_as_server, unit_of_work
 
@@ -62,16 +62,17 @@ async def follow(database: Database, standings: Standings, org_id: str) -> int:
 async def _turn(database: Database, standings: Standings, org_id: str) -> tuple[int, bool]:
     async def work(connection: Connection) -> tuple[int, bool]:
         position = await store.hold_cursor(connection, org_id)
-        news, upto, more = await store.read_on(connection, org_id, position, TABLES, TURN_MAX)
-        occasions = [Occasion(rule, one.id, str(one.position), one.actor) for one in news for rule in _rules_of(one)]
+        news = await read_on(connection, org_id, position, TABLES, TURN_MAX)
+        made = [(one, rule) for one in news.events for rule in _rules_of(one)]
+        occasions = [Occasion(rule, one.id, str(one.position), one.actor) for one, rule in made]
         written = await tell(connection, standings, org_id, occasions)
-        await store.move_cursor(connection, org_id, upto)
-        return written, more
+        await store.move_cursor(connection, org_id, news.upto)
+        return written, news.more
 
     return await unit_of_work(database, org_id, work)
 
 
-def _rules_of(news: News) -> Sequence[Rule]:
+def _rules_of(news: Logged) -> Sequence[Rule]:
     before, after = take_apart(news.before or "{}"), take_apart(news.after or "{}")
     return [
         rule

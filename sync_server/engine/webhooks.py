@@ -24,11 +24,12 @@ from sync_server.engine.standing import Standings
 from sync_server.store import histories, webhook_deliveries, webhooks
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
+from sync_server.store.following import Logged, read_on
 from sync_server.store.histories import Course, Happened
 from sync_server.store.payloads import take_apart
 from sync_server.store.unit_of_work import unit_of_work
 from sync_server.store.webhook_deliveries import Delivery, Queued
-from sync_server.store.webhooks import PAUSED, Logged, Webhook
+from sync_server.store.webhooks import PAUSED, Webhook
 
 TURN_MAX: Final = 500
 """Events that are read on in one transaction."""
@@ -53,15 +54,15 @@ async def follow(database: Database, org_id: str, id: str, now: datetime) -> int
         if await webhook_deliveries.count_pending(connection, org_id, id, PENDING_MAX) >= PENDING_MAX:
             return 0
         whole = tables_with_steps(frozenset(webhook.events))
-        events, upto = await webhooks.read_on(connection, org_id, webhook.position, whole, TURN_MAX)
-        concerned = await _in_scope(connection, webhook, [one for one in events if _is_asked(webhook, one)])
+        news = await read_on(connection, org_id, webhook.position, whole, TURN_MAX)
+        concerned = await _in_scope(connection, webhook, [one for one in news.events if _is_asked(webhook, one)])
         queued = [Queued(message_id(id, e.position), e.position, e.table, e.id, name_of(e)) for e in concerned]
         await webhook_deliveries.queue(
             connection, org_id, id, queued, now=now, expires_at=now + webhook_deliveries.WINDOW
         )
-        if upto != webhook.position:
-            await webhooks.change_webhook(connection, org_id, id, {"position": upto})
-        return len(events)
+        if news.upto != webhook.position:
+            await webhooks.change_webhook(connection, org_id, id, {"position": news.upto})
+        return len(news.events)
 
     return await unit_of_work(database, org_id, work)
 

@@ -1,6 +1,6 @@
-"""What people are to be told: how far the log was followed, what is new in it, who there is, and which lorries are late.
+"""What people are to be told: how far the log was followed for it, who there is, and which lorries are late.
 
-Owns: the statements of `notice_cursor`, and reading on for it.
+Owns: the statements of `notice_cursor`.
 Must not know: what is told, to whom.
 Invariant: the cursor moves in the transaction that writes what is behind it, while its row is locked
 (tests/integration/test_notices.py).
@@ -8,26 +8,13 @@ Invariant: the cursor moves in the transaction that writes what is behind it, wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
 from sync_server.store.database import Connection
 
 _CLOCK: Final = "(k.epoch::bigint << 40) + k.seq"
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """A record that was made or changed; `before`, `after`: its JSON around it; `actor`: who did it."""
-
-    position: int
-    table: str
-    id: str
-    actor: str | None
-    before: str | None
-    after: str | None
 
 
 async def behind(connection: Connection) -> Sequence[str]:
@@ -49,27 +36,6 @@ async def hold_cursor(connection: Connection, org_id: str) -> int:
 async def move_cursor(connection: Connection, org_id: str, position: int) -> None:
     """Say that the log was followed up to `position`."""
     await connection.execute("UPDATE notice_cursor SET position = $2 WHERE org_id = $1", org_id, position)
-
-
-async def read_on(
-    connection: Connection, org_id: str, after: int, tables: Collection[str], most: int
-) -> tuple[Sequence[News], int, bool]:
-    """Give what was made or changed in `tables` in the `most` oldest events after a position, where they end, and if more come.
-
-    The clock is read first, and every event up to it is committed. Cost: two statements.
-    """
-    top = await connection.fetchval(f"SELECT {_CLOCK} FROM org_clock k WHERE k.org_id = $1", org_id)
-    rows = await connection.fetch(
-        "SELECT e.position, e.entity, e.record_id, e.actor, e.op <> 'd' AND e.entity = ANY($4) AS wanted,"
-        " CASE WHEN e.entity = ANY($4) THEN"
-        " (SELECT p.new FROM event p WHERE p.org_id = $1 AND p.position = e.previous) END AS before,"
-        " CASE WHEN e.entity = ANY($4) THEN e.new END AS after"
-        " FROM event e WHERE e.org_id = $1 AND e.position > $2 AND e.position <= $3 ORDER BY e.position LIMIT $5",
-        *(org_id, after, top or after, list(tables), most),
-    )
-    news = [News(row[0], row[1], row[2], row[3], row[5], row[6]) for row in rows if row[4]]
-    full = len(rows) == most
-    return news, rows[-1][0] if full else max(top or after, after), full
 
 
 async def list_people(connection: Connection, org_id: str) -> Sequence[str]:

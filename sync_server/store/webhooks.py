@@ -8,7 +8,7 @@ queued twice or left out, however many processes follow (tests/integration/test_
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -129,41 +129,3 @@ async def due(connection: Connection, now: datetime) -> Sequence[tuple[str, str]
         now,
     )
     return [(row[0], row[1]) for row in rows]
-
-
-# --- What the log has for a webhook -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """An event as the follower looks at it: `before`, `after`: the record's JSON around it, where it was asked for."""
-
-    position: int
-    table: str
-    id: str
-    operation: str
-    before: str | None
-    after: str | None
-
-
-_OPERATIONS: Final = {b"i": "created", b"u": "updated", b"d": "deleted"}
-
-
-async def read_on(
-    connection: Connection, org_id: str, after: int, whole: Collection[str], limit: int
-) -> tuple[Sequence[Logged], int]:
-    """Give the oldest events after a position, at most `limit`, and the position up to which that is all there is.
-
-    `whole`: tables of which the records are wanted, too. The clock is read first, and every event up to it is committed. Cost:
-    two statements.
-    """
-    top = await connection.fetchval(f"SELECT {_CLOCK} FROM org_clock k WHERE k.org_id = $1", org_id)
-    rows = await connection.fetch(
-        "SELECT e.position, e.entity, e.record_id, e.op, CASE WHEN e.entity = ANY($4) THEN"
-        " (SELECT p.new FROM event p WHERE p.org_id = $1 AND p.position = e.previous) END AS before,"
-        " CASE WHEN e.entity = ANY($4) THEN e.new END AS after"
-        " FROM event e WHERE e.org_id = $1 AND e.position > $2 AND e.position <= $3 ORDER BY e.position LIMIT $5",
-        *(org_id, after, top or after, list(whole), limit),
-    )
-    events = [Logged(row[0], row[1], row[2], _OPERATIONS[row[3]], row[4], row[5]) for row in rows]
-    return events, events[-1].position if len(events) == limit else max(top or after, after)
