@@ -1,6 +1,6 @@
 """India as law has it: its time, and the states with their codes in the goods and services tax.
 
-Owns: the time zone, the table of codes.
+Owns: the time zone and its days, the table of codes.
 Must not know: entities.
 Invariant: every code that python-stdnum accepts in a GSTIN is here (tests/unit/test_identifiers.py).
 """
@@ -8,11 +8,21 @@ Invariant: every code that python-stdnum accepts in a GSTIN is here (tests/unit/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
 IST: Final = timezone(timedelta(hours=5, minutes=30), "IST")
 """Indian Standard Time: one zone, without summer time. A day of the trade is a day of it."""
+
+
+def day_of(moment: datetime) -> date:
+    """Give the day on which a moment falls where the trade is. `moment`: with its zone.
+
+    >>> day_of(datetime(2026, 11, 23, 18, 30, tzinfo=timezone.utc))
+    datetime.date(2026, 11, 24)
+    """
+    return moment.astimezone(IST).date()
+
 
 GST_STATES: Final[Mapping[str, str]] = {
     "01": "Jammu and Kashmir",

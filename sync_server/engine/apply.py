@@ -30,7 +30,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from erp_core.catalogue import BY_TABLE, ORDER
-from erp_core.india import IST
+from erp_core.india import day_of
 from erp_core.values import Row
 from sync_server.engine.amending import amend, doer
 from sync_server.engine.doubles import find_doubles
@@ -74,7 +74,7 @@ async def apply(
     drafts += await amend(connection, org_id, drafts)
     await lock(connection, org_id, lock_targets(drafts))
     now = datetime.now(UTC)
-    world = LoadedWorld(now.astimezone(IST).date())
+    world = LoadedWorld(day_of(now))
     await world.load(connection, org_id, drafts)
     numbering = await number(connection, org_id, drafts, world.today)
     doubles = await find_doubles(connection, org_id, drafts)

@@ -17,7 +17,7 @@ from conflict.mutation import Mutation, Operation
 from erp_core.access import CODES
 from erp_core.commands import Command
 from erp_core.expiry import EXPIRE, LAST_DAY
-from erp_core.india import IST
+from erp_core.india import day_of
 from erp_core.scopes import ANY_BRANCH, ORG
 from sync_server.engine.apply import apply
 from sync_server.engine.entitlements import Entitlements
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 def today_in_india() -> date:
     """Give the day that it is where the trade is."""
-    return datetime.now(UTC).astimezone(IST).date()
+    return day_of(datetime.now(UTC))
 
 
 async def expire(database: Database, org_id: str, today: date | None = None) -> int:

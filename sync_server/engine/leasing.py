@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from erp_core.access import admits
-from erp_core.india import IST
+from erp_core.india import day_of
 from erp_core.language import Violation
 from erp_core.numbering import LEASED, NUMBER_MAX, NUMBERED
 from sync_server.engine.entitlements import Entitlements
@@ -108,7 +108,7 @@ def _admit(entitled: Entitlements, wanted: Wanted) -> None:
 
 async def _series(connection: Connection, org_id: str, wanted: Wanted, now: datetime) -> Series:
     """Find the series and lock it."""
-    day = wanted.on or now.astimezone(IST).date()
+    day = wanted.on or day_of(now)
     candidates = await numbers.series_for(connection, org_id, [(wanted.branch_id, wanted.kind)])
     of_year = next((series for series in candidates if series.starts_on <= day <= series.ends_on), None)
     held = None if of_year is None else await numbers.lock_series(connection, org_id, of_year.id)

@@ -14,10 +14,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 
-from erp_core.india import IST
+from erp_core.india import day_of
 from sync_server.engine.pull import ATTEMPTS_MAX, Delta
 from sync_server.engine.spooling import Spooled
 from sync_server.engine.standing import Standings
@@ -112,7 +112,7 @@ async def _cut(room: ParcelRoom, actor: Actor, answer: Delta | Spooled, how: Sli
     owner, parcel, first = _owner(actor), None, b""
     sizes: list[tuple[int, int]] = []
     try:
-        async for table, which, elements in in_order(answer, actor.user_id, datetime.now(IST).date(), how.show):
+        async for table, which, elements in in_order(answer, actor.user_id, day_of(datetime.now(UTC)), how.show):
             for one in how.cutter.add(table, which, elements):
                 if parcel is None:
                     parcel, first = await room.begin(owner), one.content

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
-from sync_server.engine.leasing import reclaim_late
 from sync_server.store import codes, idempotency, jobs, sessions, upkeep
 from sync_server.store.database import Database
 from sync_server.store.parcels import ParcelRoom
@@ -57,5 +55,4 @@ async def one_round(database: Database, *, tombstone_days: int, receipt_days: in
         for org_id in organisations:  # a transaction each: a clock is held only as long as its own purge takes
             async with connection.transaction():
                 await upkeep.purge(connection, org_id, tombstone_days)
-    await reclaim_late(database, datetime.now(UTC))
     return len(organisations)
