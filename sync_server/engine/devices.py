@@ -16,8 +16,9 @@ installation with the same memory: a phone's backup put onto another phone. What
 merely overtaken on its way; its phone has given it up, and sends it anew with the next.
 
 What a cursor shows of a push without a number. A phone sends one push at a time, after a pull, and with all that it has not
-sent. So one from an older pull than the last, or from the same pull and arrived before it, is an attempt that was given up:
-what it says the later one said too, or took back. Applied now, it would undo what was acknowledged meanwhile.
+sent. So one from an older pull than the last is an attempt that was given up: what it says the later one said, too, or took
+back. Applied now, it would undo what was acknowledged meanwhile. Of two from the same pull, what arrived first is the older; as
+a client that sends several at once means them all, it must there also be about a record that moved since that pull.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from sync_server.engine.submission import Submission
 from sync_server.store import number_blocks, registry, security, sessions
 from sync_server.store.actor import Actor
 from sync_server.store.database import Connection, Database
+from sync_server.store.log import State, read_states
 from sync_server.store.registry import Counted, Dated
 from sync_server.store.security import Happening
 from sync_server.store.unit_of_work import Busy, unit_of_work
@@ -140,15 +142,28 @@ async def _overtaken(
     connection: Connection, org_id: str, fresh: Sequence[Submission]
 ) -> Mapping[Submission, Overtaken]:
     """Say which first attempts without a number come after their device's next push."""
-    late: dict[Submission, Overtaken] = {}
-    waiting = [one for one in fresh if one.counter is None and one.cursor and one.actor.device_id]
-    while waiting:
-        abreast = {one.actor.device_id: one for one in reversed(waiting)}
-        waiting = [one for one in waiting if abreast[one.actor.device_id] is not one]
-        dated = [Dated(id, one.cursor, one.received) for id, one in abreast.items()]
-        for id in abreast.keys() - await registry.date_pushes(connection, org_id, dated):
-            late[abreast[id]] = Overtaken()
-    return late
+    asked = [one for one in fresh if one.counter is None and one.cursor and one.actor.device_id]
+    if not asked:
+        return {}
+    newest = {id: max(_dated(one) for one in asked if one.actor.device_id == id) for id in _devices(asked)}
+    before = await registry.date_pushes(connection, org_id, newest)
+    late = [one for one in asked if _dated(one) < before[one.actor.device_id]]
+    abreast = [one for one in late if one.cursor == before[one.actor.device_id].cursor]
+    states = await read_states(connection, org_id, [mutation.key for one in abreast for mutation in one.mutations])
+    harmless = [one for one in abreast if not any(_moved(states.get(m.key), one.cursor) for m in one.mutations)]
+    return {one: Overtaken() for one in late if one not in harmless}
+
+
+def _dated(one: Submission) -> Dated:
+    return Dated(one.cursor, one.received)
+
+
+def _devices(submissions: Sequence[Submission]) -> frozenset[str]:
+    return frozenset(one.actor.device_id for one in submissions)
+
+
+def _moved(state: State | None, cursor: int) -> bool:
+    return state is not None and state.position > cursor
 
 
 def _counted(one: Submission) -> Counted:

@@ -8,7 +8,7 @@ Invariant: whoever leaves `active` has no live session afterwards, in the same t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -146,31 +146,35 @@ async def count_pushes(connection: Connection, org_id: str, pushes: Sequence[Cou
     return frozenset(row["id"] for row in rows)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Dated:
-    """A push without a number: from which pull it comes, and when it arrived."""
+    """How new a push without a number is: from which pull it comes, then when it arrived."""
 
-    device_id: str
     cursor: int
     arrived_at: datetime
 
 
 _DATE = """
-UPDATE device d SET push_cursor = t.cursor, push_arrived_at = t.arrived_at
-FROM (SELECT * FROM unnest($2::text[], $3::bigint[], $4::timestamptz[]) AS t(id, cursor, arrived_at) ORDER BY id) t
-WHERE d.org_id = $1 AND d.id = t.id AND (d.push_cursor, d.push_arrived_at) <= (t.cursor, t.arrived_at)
-RETURNING d.id
+WITH held AS MATERIALIZED (
+  SELECT d.id, d.push_cursor, d.push_arrived_at, t.cursor, t.arrived_at
+  FROM device d JOIN unnest($2::text[], $3::bigint[], $4::timestamptz[]) AS t(id, cursor, arrived_at) ON d.id = t.id
+  WHERE d.org_id = $1 ORDER BY d.id FOR NO KEY UPDATE OF d
+), moved AS (
+  UPDATE device d SET push_cursor = held.cursor, push_arrived_at = held.arrived_at
+  FROM held WHERE d.org_id = $1 AND d.id = held.id AND (held.push_cursor, held.push_arrived_at) < (held.cursor, held.arrived_at)
+)
+SELECT id, push_cursor, push_arrived_at FROM held
 """
 
 
-async def date_pushes(connection: Connection, org_id: str, pushes: Sequence[Dated]) -> frozenset[str]:
-    """Note the pushes, one of each device; name the devices of which no newer one was let in before.
+async def date_pushes(connection: Connection, org_id: str, newest: Mapping[str, Dated]) -> Mapping[str, Dated]:
+    """Note the newest push of each device, if it is newer than what was noted; give what was noted before.
 
     Cost: one statement; the devices' rows are held until the transaction ends, so that two pushes of one are in an order.
     """
-    columns = zip(*((p.device_id, p.cursor, p.arrived_at) for p in pushes), strict=True)
-    rows = await connection.fetch(_DATE, org_id, *(list(column) for column in columns))
-    return frozenset(row["id"] for row in rows)
+    columns = ([one.cursor for one in newest.values()], [one.arrived_at for one in newest.values()])
+    rows = await connection.fetch(_DATE, org_id, list(newest), *columns)
+    return {row["id"]: Dated(row["push_cursor"], row["push_arrived_at"]) for row in rows}
 
 
 async def was_overtaken(connection: Connection, org_id: str, device_id: str, seconds: float) -> bool:

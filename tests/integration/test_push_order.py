@@ -105,6 +105,21 @@ async def test_of_two_attempts_from_one_pull_the_one_that_arrived_first_is_the_o
     assert await stored(database) == "newer"
 
 
+async def test_several_pushes_from_one_pull_in_any_order_are_all_applied(
+    database: Database, server: Server, asha: Phone
+) -> None:
+    """As a program of an integrator may send them, at once: their records are not the same."""
+    assert server.app is not None
+    actor = Actor(ORG, "u1", asha.client.grant["session_id"], "phone-1")
+    cursor = await pulled(asha)
+    for n in range(3):
+        wanted = request(cursor, {"business_partners": created(f"q{n}")})
+        await push(database, server.app[keys.STANDINGS], actor, replace(wanted, arrived=wanted.arrived - n))
+
+    async with database.acquire_everywhere() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM business_partners WHERE id LIKE 'q%'") == 3
+
+
 async def test_who_was_overtaken_pulls_and_goes_on(database: Database, asha: Phone) -> None:
     """As a phone does that was set back to a backup: it is behind its own pushes, and catches up."""
     backup = await pulled(asha)
