@@ -234,7 +234,8 @@ async def small_pushes(world: World) -> AsyncIterator[Figure]:
     async def pushed() -> float:
         cursor = await world.clock()
         requests = [
-            [world.post(cursor, _changes(created=_partners(SMALL_PUSH))) for _ in range(each)] for _ in connections
+            [world.post(cursor, _changes(created=_partners(SMALL_PUSH)), phone=n) for _ in range(each)]
+            for n in range(crowd_size)
         ]
         cpu, own = process.cpu_times(), time.process_time()
         began = time.perf_counter()

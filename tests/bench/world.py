@@ -96,27 +96,27 @@ class World:
     server: ServerProcess
     floor_url: str
     connection: asyncpg.Connection
-    tokens: dict[str, tuple[str, float]]
+    tokens: dict[tuple[str, int], tuple[str, float]]
     folder: Path
 
     def get(self, org: str, cursor: int | None, *, coding: str = "identity") -> bytes:
         """Write the pull of an organisation's first user."""
         return request("GET", f"{SYNC}?last_pulled_at={cursor or 'null'}", self._token(org), coding=coding)
 
-    def post(self, cursor: int, changes: Any) -> bytes:
-        """Write a push to the bench's organisation."""
-        return request("POST", f"{SYNC}?last_pulled_at={cursor}", self._token(ORG), orjson.dumps(changes))
+    def post(self, cursor: int, changes: Any, *, phone: int = 0) -> bytes:
+        """Write a push to the bench's organisation, by one of its user's phones."""
+        return request("POST", f"{SYNC}?last_pulled_at={cursor}", self._token(ORG, phone), orjson.dumps(changes))
 
     def as_(self, username: str) -> Callable[[int | None], bytes]:
         """Give what writes the pulls of a user: cursor -> request."""
         return lambda cursor: request("GET", f"{SYNC}?last_pulled_at={cursor or 'null'}", self._token(username))
 
-    def _token(self, username: str) -> str:
-        """Give an access token that a job will not outlive."""
-        token, since = self.tokens.get(username, ("", 0.0))
+    def _token(self, username: str, phone: int = 0) -> str:
+        """Give an access token that a job will not outlive; each phone is an installation."""
+        token, since = self.tokens.get((username, phone), ("", 0.0))
         if not token or time.monotonic() - since > TOKEN_SECONDS / 2:
             token = _login(self.server.url, username)
-            self.tokens[username] = (token, time.monotonic())
+            self.tokens[username, phone] = (token, time.monotonic())
         return token
 
     async def organisation(self, org: str) -> None:
