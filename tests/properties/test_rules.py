@@ -39,12 +39,12 @@ class DrawnWorld:
         if id is None:
             return None
         if (entity, id) not in self.rows:
-            self.rows[entity, id] = self.data.draw(rows_of(BY_NAME[entity]), label=f"{entity} {id}")
+            self.rows[entity, id] = self.data.draw(records_of(BY_NAME[entity]), label=f"{entity} {id}")
         return self.rows[entity, id]
 
     def siblings(self, entity: str, field: str, id: str | None) -> Sequence[Row]:
         self.asked.add((entity, field))
-        drawn = self.data.draw(st.lists(rows_of(BY_NAME[entity]), max_size=2), label=f"{entity} of {field} {id}")
+        drawn = self.data.draw(st.lists(records_of(BY_NAME[entity]), max_size=2), label=f"{entity} of {field} {id}")
         return [] if id is None else [{**row, field: id} for row in drawn]
 
 
@@ -56,16 +56,20 @@ def rows_of(entity: Entity) -> st.SearchStrategy[dict[str, Any]]:
         drawn = values_of(field.type)
         return drawn if field.required else st.none() | drawn
 
-    drawn = {field.name: field_of(field.name) for field in entity.all_fields}
-    return st.fixed_dictionaries({"id": st.sampled_from(("a", "b")), **drawn})
+    return st.fixed_dictionaries({field.name: field_of(field.name) for field in entity.all_fields})
+
+
+def records_of(entity: Entity) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw rows as the rules get them: with their id."""
+    return st.builds(lambda row, id: {**row, "id": id}, rows_of(entity), st.sampled_from(("a", "b")))
 
 
 @EVERY_ENTITY
 @settings(max_examples=25)
 @given(data=st.data())
 def test_rules_answer_in_words_about_any_row(entity: Entity, data: st.DataObject) -> None:
-    after = data.draw(rows_of(entity), label="after")
-    before = data.draw(st.none() | rows_of(entity), label="before")
+    after = data.draw(records_of(entity), label="after")
+    before = data.draw(st.none() | records_of(entity), label="before")
     world = DrawnWorld(data)
 
     if entity.derive is not None:
@@ -85,7 +89,7 @@ def test_rules_answer_in_words_about_any_row(entity: Entity, data: st.DataObject
 @given(data=st.data())
 def test_rules_are_silent_about_a_row_that_nobody_touched(entity: Entity, data: st.DataObject) -> None:
     """What SQL, an older rule or the passing of time left in a bad way must still be editable elsewhere."""
-    row = data.draw(rows_of(entity), label="row")
+    row = data.draw(records_of(entity), label="row")
 
     found = [violation for rule in entity.rules for violation in rule(row, dict(row), DrawnWorld(data))]
 
@@ -96,7 +100,7 @@ def test_rules_are_silent_about_a_row_that_nobody_touched(entity: Entity, data: 
 @settings(max_examples=10)
 @given(data=st.data())
 def test_deletion_is_allowed_or_refused_in_words(entity: Entity, data: st.DataObject) -> None:
-    row, world = data.draw(rows_of(entity)), DrawnWorld(data)
+    row, world = data.draw(records_of(entity)), DrawnWorld(data)
 
     assert all(v.code and v.sentence.endswith(".") for rule in entity.delete_rules for v in rule(row, world))
 
@@ -107,7 +111,7 @@ def test_deletion_is_allowed_or_refused_in_words(entity: Entity, data: st.DataOb
 def test_derivations_depend_on_what_is_given_only(entity: Entity, data: st.DataObject) -> None:
     """Deriving from a row that was derived already changes nothing, or the same push sent twice would be a change."""
     assert entity.derive is not None
-    row, world = data.draw(rows_of(entity)), DrawnWorld(data)
+    row, world = data.draw(records_of(entity)), DrawnWorld(data)
 
     once: Mapping[str, Any] = entity.derive(row, world)
 
@@ -120,7 +124,7 @@ def test_derivations_depend_on_what_is_given_only(entity: Entity, data: st.DataO
 def test_what_is_derived_fits_its_field(entity: Entity, data: st.DataObject) -> None:
     """A value that no column can hold would fail the whole push."""
     assert entity.derive is not None
-    row = data.draw(rows_of(entity))
+    row = data.draw(records_of(entity))
 
     for name, value in entity.derive(row, DrawnWorld(data)).items():
         kind = entity.by_name[name].type
@@ -132,8 +136,8 @@ def test_what_is_derived_fits_its_field(entity: Entity, data: st.DataObject) -> 
 @given(data=st.data())
 def test_what_is_added_up_fits_its_field(entity: Entity, rollup: Any, data: st.DataObject) -> None:
     into = BY_NAME[rollup.into]
-    row = data.draw(rows_of(into))
-    below = data.draw(st.lists(rows_of(entity), max_size=5))
+    row = data.draw(records_of(into))
+    below = data.draw(st.lists(records_of(entity), max_size=5))
 
     added = rollup.compute(row, below)
 
