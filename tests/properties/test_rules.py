@@ -61,7 +61,7 @@ def rows_of(entity: Entity) -> st.SearchStrategy[dict[str, Any]]:
 
 def records_of(entity: Entity) -> st.SearchStrategy[dict[str, Any]]:
     """Draw rows as the rules get them: with their id."""
-    return st.builds(lambda row, id: {**row, "id": id}, rows_of(entity), st.sampled_from(("a", "b")))
+    return st.builds(lambda row, known: {**row, "id": known}, rows_of(entity), st.sampled_from(("a", "b")))
 
 
 @EVERY_ENTITY
