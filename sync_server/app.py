@@ -29,6 +29,7 @@ from sync_server.operate.codes import run_codes
 from sync_server.operate.job_tasks import run_jobs
 from sync_server.operate.upkeep import sweep
 from sync_server.operate.webhook_tasks import run_webhooks
+from sync_server.operate.witness import run_witness
 from sync_server.store.database import NO_ORGANISATION, Database
 from sync_server.store.facts import read_identity
 from sync_server.store.parcels import ParcelRoom
@@ -77,6 +78,7 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app[keys.TICKETS] = Tickets(tokens.ring)
     app[keys.SIGHTINGS] = Sightings()
     app.cleanup_ctx.append(_open_database(settings, database_url))
+    app.cleanup_ctx.append(run_witness)
     app.cleanup_ctx.append(run_live)
     app.on_shutdown.append(close_live)
     app.cleanup_ctx.append(run_codes)

@@ -136,6 +136,7 @@ ROWS: Final[Sequence[tuple[str, Sequence[Panel]]]] = (
                 [("max(cotton_database_bytes)", "database"), ("max(cotton_replication_lag_bytes)", "behind")],
             ),
             Panel("Clock against the servers'", "s", [("cotton_time_skew_seconds", "{{instance}}")]),
+            Panel("History moved back", "short", [("sum(increase(cotton_epochs_begun_total[1h]))", "epochs begun")]),
         ),
     ),
     (

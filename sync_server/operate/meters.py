@@ -42,6 +42,9 @@ SAMPLES: Final = Counter(
     ("end",),
     known=[("ok",), ("failed",)],
 )
+EPOCHS: Final = Counter(
+    "cotton_epochs_begun_total", "Epochs begun by this process, because history was moved back under an organisation."
+)
 TRANSACTION_AGE: Final = Gauge("cotton_transaction_age_seconds", "Age of the oldest transaction in the database.")
 LOCK_WAIT: Final = Gauge("cotton_lock_wait_seconds", "How long the longest wait for a lock of the database has lasted.")
 CLOCK_HELD: Final = Gauge(

@@ -229,8 +229,8 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)[^)]*\)")
 PATH = re.compile(r"(\.?\w[\w.-]*/)*(\.?\w[\w-]*\.(?:py|md|ts|mjs|cfg|toml|sql|json)|)(?::(\w+))?")
 
 
-MADE = "build/"
-"""Where runs leave what they make: it is there after one, and not in a fresh checkout."""
+MADE = ("build/", "data/", "witness.json")
+"""What runs leave: it is there after one, and not in a fresh checkout."""
 
 
 def _paths(document: str) -> Iterator[tuple[str, str | None]]:
