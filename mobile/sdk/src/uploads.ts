@@ -69,7 +69,8 @@ const AT_START: ReadonlySet<string> = new Set(['file_unreadable', 'not_found', '
 const AGAIN: ReadonlySet<number> = new Set([401, 408, 409, 410, 425, 429, 460])
 /** Of these the network or the server as a whole is the cause. */
 const BUSY: ReadonlySet<number> = new Set([429, 503])
-const WIPING = 'device_wiping'
+/** What was said by something between, a proxy or a Wi-Fi's login page; what broke on its way; what a sync settles. */
+const PASSING: ReadonlySet<string> = new Set(['http_error', 'body_incomplete', 'device_wiping'])
 
 export class Uploads {
   private readonly abouts = new Map<string, About>()
@@ -327,8 +328,7 @@ class Unfit extends Error {
 /** Whether the same upload may succeed a little later, with nobody doing anything. */
 function helpsAgain(error: unknown): boolean {
   if (error instanceof NetworkError || error instanceof LoginNeeded) return true
-  // What is no problem of the server's was said by something between: a proxy, a Wi-Fi's login page.
-  return error instanceof SyncError && (error.status >= 500 || AGAIN.has(error.status) || ['http_error', WIPING].includes(error.code))
+  return error instanceof SyncError && (error.status >= 500 || AGAIN.has(error.status) || PASSING.has(error.code))
 }
 
 function reasonOf(error: unknown): { code: string; message: string } {
