@@ -15,6 +15,8 @@
  */
 import type { Database } from '@nozbe/watermelondb'
 
+import { AttachmentError, checkSize, columnsOf, noFiles } from './attaching'
+import type { NewAttachment } from './attaching'
 import { AttachQueue } from './attachqueue'
 import type { Entry } from './attachqueue'
 import { randomId } from './devicekey'
@@ -22,7 +24,6 @@ import { LoginNeeded } from './errors'
 import { writeRaw } from './fields'
 import { hashOf, platformDigest, typeOf } from './filebytes'
 import type { Digest } from './filebytes'
-import type { AttachmentKind, AttachmentMediaType } from './generated/types'
 import { lock as defaultLock } from './lock'
 import type { Lock } from './lock'
 import type { Session } from './session'
@@ -46,29 +47,6 @@ export interface AttachmentsConfig extends Omit<TransportOptions, 'authorizer'> 
   lock?: Lock
 }
 
-/** Whose it is: exactly one of them. */
-const OWNERS = {
-  partnerId: 'partner_id',
-  availabilityId: 'availability_id',
-  tradeId: 'trade_id',
-  inspectionId: 'inspection_id',
-  weighmentId: 'weighment_id',
-  dispatchId: 'dispatch_id',
-} as const
-type OwnerName = keyof typeof OWNERS
-export type AttachmentOwner = { [Name in OwnerName]: { [One in Name]: string } }[OwnerName]
-
-export type NewAttachment = AttachmentOwner & {
-  /** The name by which `open` finds the file, now and after the app's next start. */
-  file: string
-  /** Default: `photo`. */
-  kind?: AttachmentKind
-  capturedAt?: Date
-  /** Where it was taken, by the phone. */
-  latitude?: number
-  longitude?: number
-}
-
 /** What becomes of an attached file. `waiting`: for its record's sync, its turn or the network; `failed`: until `retry` or `remove`. */
 export interface AttachmentItem {
   id: string
@@ -82,20 +60,6 @@ export interface AttachmentItem {
   /** When it is tried again, in milliseconds since 1970; null: when its turn comes. */
   retryAt: number | null
 }
-
-/** A file that cannot be attached; `code` is stable, the message is for a person. */
-export class AttachmentError extends Error {
-  constructor(
-    readonly code: 'no_files' | 'of_one_record' | 'wrong_type' | 'empty' | 'attachment_too_large',
-    message: string,
-  ) {
-    super(message)
-    this.name = 'AttachmentError'
-  }
-}
-
-/** No server takes more. */
-const BYTES_MAX = 2 ** 28
 
 export class Attachments {
   private readonly queue: AttachQueue
@@ -137,7 +101,7 @@ export class Attachments {
       const mediaType = await typeOf(source)
       if (mediaType === null) throw new AttachmentError('wrong_type', 'Only JPEG, PNG, WebP and PDF files can be attached.')
       const entry: Entry = { id: randomId(), file: attaching.file, size: source.size, owner, made: false }
-      await this.keep(entry, { ...columns, ...declared(mediaType, await hashOf(source, this.digest), source.size) })
+      await this.keep(entry, { ...columns, media_type: mediaType, sha256: await hashOf(source, this.digest), size_bytes: source.size })
       return entry.id
     } finally {
       await source.close?.()
@@ -268,33 +232,4 @@ export class Attachments {
       }
     }
   }
-}
-
-function noFiles(): AttachmentError {
-  return new AttachmentError('no_files', 'Give CottonSync a way to open files: attachments: { open }.')
-}
-
-function checkSize(size: number): void {
-  if (size === 0) throw new AttachmentError('empty', 'The file is empty.')
-  if (size > BYTES_MAX) throw new AttachmentError('attachment_too_large', 'The file is larger than 256 MiB.')
-}
-
-function columnsOf(attaching: NewAttachment): Record<string, string | number> {
-  const { kind = 'photo', capturedAt, latitude, longitude } = attaching
-  const named = Object.entries(OWNERS).flatMap(([name, column]) => {
-    const id = (attaching as Partial<Record<string, unknown>>)[name]
-    return typeof id === 'string' ? [[column, id] as const] : []
-  })
-  if (named.length !== 1) throw new AttachmentError('of_one_record', 'Say of exactly one record that this belongs to it.')
-  return {
-    ...Object.fromEntries(named),
-    kind,
-    state: 'declared',
-    ...(capturedAt ? { captured_at: capturedAt.getTime() } : {}),
-    ...(latitude === undefined || longitude === undefined ? {} : { latitude, longitude }),
-  }
-}
-
-function declared(media_type: AttachmentMediaType, sha256: string, size_bytes: number): Record<string, string | number> {
-  return { media_type, sha256, size_bytes }
 }

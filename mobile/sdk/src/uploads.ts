@@ -4,7 +4,7 @@
  * A file waits until its record is at the server. Without a network the whole queue rests; what the server says of one file
  * concerns that file only, and the others go on. What no repetition mends is kept as failed, with the reason, for a person.
  *
- * Owns: the turns, the waits, the verdict on an error. Must not know: how bytes are sent, how an app shows them.
+ * Owns: the turns and the waits. Must not know: how bytes are sent, what an error means, how an app shows them.
  * Invariant: a file leaves the queue only when the server has it or a person says so; nobody's file goes out under another's login;
  * after `stop`, and while the app is in the background or without a network, no timer is left (test/unit/attachments.test.ts).
  */
@@ -13,12 +13,13 @@ import type { Database } from '@nozbe/watermelondb'
 
 import type { AttachQueue, Entry } from './attachqueue'
 import type { Surroundings } from './auto'
-import { Cancelled, LoginNeeded, NetworkError, SyncError } from './errors'
+import { Cancelled, SyncError } from './errors'
 import type { OpenFile } from './filebytes'
 import type { Lock } from './lock'
 import { throwLater } from './status'
 import type { Identity } from './tokens'
 import type { Tus, Uploaded } from './tus'
+import { Unfit, concernsAll, helpsAgain, reasonOf } from './uploadverdict'
 
 export interface UploadOptions extends Surroundings {
   /** Opens a file by the name under which it was attached. */
@@ -65,13 +66,6 @@ const RECORD_MISSING = 'record_missing'
 const MISSING = 'The record of this file is not on this phone: it was deleted, or refused. The inbox says why.'
 /** Refusals that an hour, or an administrator, may have mended: tried again when the app starts. */
 const AT_START: ReadonlySet<string> = new Set(['file_unreadable', 'not_found', 'forbidden', 'quota_reached'])
-/** Answers after which a repetition may well succeed; so are all from 500 up. */
-const AGAIN: ReadonlySet<number> = new Set([401, 408, 409, 410, 425, 429, 460])
-/** Of these the network or the server as a whole is the cause. */
-const BUSY: ReadonlySet<number> = new Set([429, 503])
-/** What was said by something between, a proxy or a Wi-Fi's login page; what broke on its way; what a sync settles. */
-const PASSING: ReadonlySet<string> = new Set(['http_error', 'body_incomplete', 'device_wiping'])
-
 export class Uploads {
   private readonly abouts = new Map<string, About>()
   private readonly busy = new Set<string>()
@@ -292,7 +286,7 @@ export class Uploads {
     if (error instanceof Cancelled) return
     const reason = reasonOf(error)
     const waitMs = error instanceof SyncError ? (error.waitMs ?? 0) : 0
-    if (error instanceof NetworkError || (error instanceof SyncError && BUSY.has(error.status))) {
+    if (concernsAll(error)) {
       this.restUntil = Date.now() + Math.max(waitMs, this.backoff(this.failures++))
     }
     if (helpsAgain(error)) this.later(about, reason, waitMs)
@@ -313,27 +307,4 @@ export class Uploads {
     const { backoffMs = { first: 2000, longest: 300_000 }, random = Math.random } = this.options
     return Math.min(backoffMs.longest, backoffMs.first * 2 ** Math.min(failures, 20)) * (0.5 + random() / 2)
   }
-}
-
-/** The file cannot be sent as it is. */
-class Unfit extends Error {
-  constructor(
-    readonly code: string,
-    message: string,
-  ) {
-    super(message)
-  }
-}
-
-/** Whether the same upload may succeed a little later, with nobody doing anything. */
-function helpsAgain(error: unknown): boolean {
-  if (error instanceof NetworkError || error instanceof LoginNeeded) return true
-  return error instanceof SyncError && (error.status >= 500 || AGAIN.has(error.status) || PASSING.has(error.code))
-}
-
-function reasonOf(error: unknown): { code: string; message: string } {
-  if (error instanceof SyncError) return { code: error.code, message: error.detail }
-  if (error instanceof LoginNeeded || error instanceof Unfit) return { code: error.code, message: error.message }
-  if (error instanceof NetworkError) return { code: 'network', message: error.message }
-  return { code: 'file_unreadable', message: error instanceof Error ? error.message : String(error) }
 }

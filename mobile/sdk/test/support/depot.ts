@@ -26,7 +26,7 @@ export class Depot {
   taken = 0
   parts: number[] = []
   most = 0
-  mishap: (method: string) => Mishap = () => 'none'
+  mishap: (method: string, id: string) => Mishap = () => 'none'
   /** Answers in place of the server; null: the server answers. */
   instead: (method: string, id: string) => Said | null = () => null
   private under = 0
@@ -34,7 +34,7 @@ export class Depot {
   readonly fetch: Fetch = async (url, { method, headers, body, signal }) => {
     const id = /attachments\/([^/]+)\/bytes$/.exec(url)?.[1] ?? ''
     this.asked.push(`${method} ${id}`)
-    const mishap = this.mishap(method)
+    const mishap = this.mishap(method, id)
     this.under += 1
     this.most = Math.max(this.most, this.under)
     await new Promise((done) => setTimeout(done))

@@ -19,6 +19,8 @@ const random = new Random()
 /** One phone: its files and its database outlive the app. */
 class Desk {
   user: string | null = 'asha'
+  /** Whose tokens requests are sent with, if somebody has just logged in. */
+  speaking: string | null = null
   readonly depot = new Depot()
   readonly files = new Map<string, Uint8Array>()
   readonly uploaded: string[] = []
@@ -40,7 +42,7 @@ class Desk {
     const session = {
       identity: async () => this.user && { orgId: 'o', userId: this.user, sessionId: 's', deviceId: 'd' },
       headers: async () => ({}),
-      personOf: () => (this.user ? { orgId: 'o', userId: this.user, sessionId: 's', deviceId: 'd' } : undefined),
+      personOf: () => ({ orgId: 'o', userId: this.speaking ?? this.user, sessionId: 's', deviceId: 'd' }),
       renew: async () => false,
     } as unknown as Session
     const attachments: AttachmentsOptions = {
@@ -162,6 +164,29 @@ for (const kind of KINDS) {
       assert.deepEqual(desk.uploaded, ['good.jpg', 'bad.jpg'])
     })
 
+    it('do not starve behind one that the network never lets through', async () => {
+      const desk = await Desk.of(kind)
+      const [bad, good] = [await desk.add('bad.jpg'), await desk.add('good.jpg')]
+      await desk.sync()
+      desk.depot.mishap = (_, id) => (id === bad ? 'cut' : 'none')
+      await desk.app.upload()
+      await desk.app.upload()
+      desk.assertThere(good, 'good.jpg')
+      assert.equal((await desk.only()).reason?.code, 'network')
+    })
+
+    it('rest at once when the app stops, whatever was to come next', async () => {
+      const desk = await Desk.of(kind)
+      await desk.add('a.jpg')
+      await desk.sync()
+      desk.depot.mishap = () => (desk.app.synced(), desk.app.stop(), 'none')
+      desk.app.start()
+      await desk.until((items) => items.some(({ state }) => state === 'uploading'))
+      await desk.until((items) => items.every(({ state }) => state === 'waiting'))
+      for (let tick = 0; tick < 20; tick += 1) await new Promise((done) => setTimeout(done))
+      assert.equal(desk.depot.asked.length, 1)
+    })
+
     it('that no repetition helps stay, with the reason, until a person has decided', async () => {
       const desk = await Desk.of(kind)
       for (const [status, code] of [[413, 'quota_reached'], [413, 'attachment_too_large'], [422, 'wrong_length'], [422, 'bytes_refused']] as const) {
@@ -204,7 +229,10 @@ for (const kind of KINDS) {
       desk.user = 'ravi'
       await desk.app.upload()
       assert.deepEqual([desk.depot.asked, await desk.app.items()], [[], []])
-      desk.user = 'asha'
+      ;[desk.user, desk.speaking] = ['asha', 'ravi'] // who logs in just now
+      await desk.app.upload()
+      assert.deepEqual([desk.depot.asked, (await desk.only()).reason?.code], [[], 'session_changed'])
+      desk.speaking = null
       await desk.app.upload()
       desk.assertThere(id, 'a.jpg')
     })
