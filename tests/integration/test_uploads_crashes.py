@@ -3,8 +3,6 @@
 What was acknowledged of a file is there after the restart, every file ends as it was declared, and nothing is left in the store
 that no record knows. A round ends after a number of acknowledged parts, never after a time. CRASH_ROUNDS sets the number of
 rounds (4 by default).
-
-Planted at the end: a store that leaves behind what a killed process was writing.
 """
 
 from __future__ import annotations
