@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -74,13 +75,18 @@ class Blobs:
             yield bytes(piece)
 
     async def remove(self, below: str) -> int:
-        """Remove every name below `below`; give how many there were. Raises `StoreFailed`; then it may be done again."""
+        """Remove every name below `below`; give how many there were. Raises `StoreFailed`; then it may be done again.
+
+        Of a folder nothing is left: no empty folder, and not what a killed process was writing, which obstore does not list.
+        """
         removed = 0
         with _told():
             async for batch in obstore.list(self._store, prefix=below):
                 names = [entry["path"] for entry in batch]
                 await obstore.delete_async(self._store, names)
                 removed += len(names)
+            if self._root is not None:
+                await asyncio.to_thread(_clear, self._root / below)
         return removed
 
 
@@ -90,6 +96,11 @@ def _told() -> Iterator[None]:
         yield
     except (BaseError, OSError) as failure:
         raise StoreFailed(type(failure).__name__) from failure
+
+
+def _clear(folder: Path) -> None:
+    with suppress(FileNotFoundError):  # there was nothing, or somebody else was quicker
+        shutil.rmtree(folder)
 
 
 def _to_disk(root: Path, path: Path) -> None:

@@ -36,6 +36,14 @@ async def test_what_is_below_a_name_is_removed_and_nothing_else(blobs: Blobs) ->
     assert await blobs.remove("parts/o-org/1") == 0
 
 
+async def test_nothing_is_left_of_what_a_killed_process_was_writing(blobs: Blobs, tmp_path: Path) -> None:
+    await blobs.put("parts/o-org/1/a", b"x")
+    (tmp_path / "store/parts/o-org/1/b#1").write_bytes(b"half of i")  # so obstore names what it has not finished
+    assert await blobs.remove("parts/o-org/1") == 1
+    assert not (tmp_path / "store/parts/o-org/1").exists()
+    assert (tmp_path / "store/parts/o-org").exists()
+
+
 async def test_file_and_folders_are_on_disk_before_it_counts(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
 

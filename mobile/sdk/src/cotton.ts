@@ -15,6 +15,8 @@ import { Q } from '@nozbe/watermelondb'
 import type { Database } from '@nozbe/watermelondb'
 import { getLastPulledAt } from '@nozbe/watermelondb/sync/impl'
 
+import { Attachments } from './attachments'
+import type { AttachmentsOptions } from './attachments'
 import { Auto } from './auto'
 import type { AutoOptions, Ended } from './auto'
 import { PushCounter } from './counter'
@@ -46,6 +48,8 @@ export interface CottonSyncConfig extends Omit<SessionOptions, 'store'>, Exchang
   /** Where tokens are kept: give the platform's keychain. Default: in the database. */
   store?: SessionOptions['store']
   auto?: AutoOptions
+  /** How the app's files are read, so that they can be attached. */
+  attachments?: AttachmentsOptions
 }
 
 /** Whether a user may log out, and the phone be given away, without losing anything. */
@@ -53,6 +57,8 @@ export interface SafeToLogout {
   safe: boolean
   pending: number
   parked: number
+  /** Attached files that the server has not got. */
+  uploads: number
 }
 
 const OWNER = 'cotton.owner'
@@ -65,6 +71,8 @@ export class CottonSync {
   readonly inbox: Inbox
   /** Numbers for documents that are made offline. */
   readonly numbers: Numbers
+  /** Photos and papers, attached and sent. */
+  readonly attachments: Attachments
   private readonly database: Database
   private readonly speaker: Speaker
   private readonly transport: Transport
@@ -90,6 +98,7 @@ export class CottonSync {
     this.exchange = new Exchange(database, this.transport, new PushCounter(store), options)
     this.inbox = new Inbox(database)
     this.numbers = new Numbers(database, this.transport)
+    this.attachments = new Attachments(database, this.session, config)
     this.journal = new SyncLog(database)
     this.auto = new Auto(database, () => this.quietly(), config.auto, (retryAt, online) => this.surroundings(retryAt, online))
   }
@@ -114,7 +123,8 @@ export class CottonSync {
   async safeToLogout(): Promise<SafeToLogout> {
     await this.count()
     const { pending, parked } = this.status
-    return { safe: pending === 0, pending, parked }
+    const uploads = (await this.attachments.items()).filter(({ state }) => state !== 'done').length
+    return { safe: pending === 0 && uploads === 0, pending, parked, uploads }
   }
 
   // --- Syncing ---
@@ -123,12 +133,14 @@ export class CottonSync {
   start(): void {
     this.unwatch ??= this.database.experimentalSubscribe(syncedTables(this.database) as never, () => this.countSoon())
     this.auto.start()
+    this.attachments.start()
     this.countSoon()
   }
 
   /** Stop doing so, and call off a sync that is under way: nothing is lost, the next goes on from there. */
   stop(): void {
     this.auto.stop()
+    this.attachments.stop()
     this.cancel()
     this.unwatch?.()
     this.unwatch = null
@@ -224,6 +236,7 @@ export class CottonSync {
   private async emptied(): Promise<void> {
     await emptyTables(this.database)
     await forgetCursor(this.database)
+    await this.attachments.forget()
     await this.database.adapter.removeLocal(OWNER)
   }
 
@@ -237,6 +250,7 @@ export class CottonSync {
     await this.journal.add({ at, ms: now - at, cursor, sent, received, requests, verdicts, stuck: stuck.length })
     await this.database.adapter.setLocal(LAST, String(now))
     this.state.change({ phase: 'idle', progress: null, error: null, lastSyncedAt: now, stuck })
+    this.attachments.synced()
     await this.count()
   }
 

@@ -1,5 +1,5 @@
 /**
- * SHA-256 (FIPS 180-4) of a text, in plain integers: React Native has no crypto of its own, and the SDK no dependency.
+ * SHA-256 (FIPS 180-4) of a text or of bytes, in plain integers: React Native has no crypto of its own, and the SDK no dependency.
  *
  * Owns: the hash. Must not know: what is hashed.
  * Invariant: the digest is that of every other SHA-256 (test/unit/sha256.test.ts compares with Node's).
@@ -32,8 +32,46 @@ export function sha256(text: string): Int32Array {
   while (length % 64 !== 56) bytes[length++] = 0
   for (let shift = 56; shift >= 0; shift -= 8) bytes[length++] = Math.floor(bits / 2 ** shift) & 0xff
   state.set(START)
-  for (let start = 0; start < length; start += 64) compress(start)
+  for (let start = 0; start < length; start += 64) compress(state, bytes, start)
   return state
+}
+
+/** The hash of bytes that come piece by piece. */
+export class Sha256 {
+  private readonly state = Int32Array.from(START)
+  private readonly block = new Uint8Array(128)
+  private held = 0
+  private length = 0
+
+  add(piece: Uint8Array): this {
+    this.length += piece.length
+    let at = 0
+    if (this.held > 0) {
+      at = Math.min(64 - this.held, piece.length)
+      this.block.set(piece.subarray(0, at), this.held)
+      this.held += at
+      if (this.held < 64) return this
+      compress(this.state, this.block, 0)
+    }
+    for (; at + 64 <= piece.length; at += 64) compress(this.state, piece, at)
+    this.block.set(piece.subarray(at))
+    this.held = piece.length - at
+    return this
+  }
+
+  /** Give the 32 bytes; nothing can be added after that. */
+  digest(): Uint8Array {
+    const { block, state, held } = this
+    const end = held < 56 ? 64 : 128
+    block.fill(0, held)
+    block[held] = 0x80
+    const bits = this.length * 8
+    for (let place = 1; place <= 8; place += 1) block[end - place] = Math.floor(bits / 2 ** (8 * (place - 1))) & 0xff
+    for (let start = 0; start < end; start += 64) compress(state, block, start)
+    const digest = new Uint8Array(32)
+    state.forEach((word, place) => new DataView(digest.buffer).setInt32(place * 4, word))
+    return digest
+  }
 }
 
 /** Write UTF-8 to `bytes` and give its length; half a character is written as U+FFFD, as TextEncoder does. */
@@ -71,11 +109,11 @@ function turn(word: number, by: number): number {
   return (word >>> by) | (word << (32 - by))
 }
 
-function compress(start: number): void {
+function compress(state: Int32Array, from: Uint8Array, start: number): void {
   const w = schedule
   for (let n = 0; n < 16; n += 1) {
     const at = start + n * 4
-    w[n] = ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)
+    w[n] = ((from[at] as number) << 24) | ((from[at + 1] as number) << 16) | ((from[at + 2] as number) << 8) | (from[at + 3] as number)
   }
   for (let n = 16; n < ROUNDS; n += 1) {
     const far = w[n - 15] as number

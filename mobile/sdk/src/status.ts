@@ -60,7 +60,8 @@ export class Status {
   }
 }
 
-function throwLater(error: unknown): void {
+/** Let the app's own handling of errors have an error that must not disturb what is going on. */
+export function throwLater(error: unknown): void {
   setTimeout(() => {
     throw error
   })

@@ -12,7 +12,7 @@ import { Cancelled, NetworkError, SyncError, syncError } from './errors'
 /** The part of `fetch` that is used; React Native's, the browser's and Node's all fit. */
 export type Fetch = (
   url: string,
-  options: { method: string; headers: Record<string, string>; body?: string; signal?: AbortSignal },
+  options: { method: string; headers: Record<string, string>; body?: string | Uint8Array; signal?: AbortSignal },
 ) => Promise<FetchAnswer>
 export interface FetchAnswer {
   status: number
@@ -34,6 +34,8 @@ export interface SendOptions {
   attempts?: number
   /** Milliseconds until an attempt is given up. */
   timeoutMs?: number
+  /** The answer is all in its headers: what there is of a body is not read as JSON. */
+  bodiless?: true
 }
 
 /** Who asks: puts headers on each request, and may mend a 401. */
@@ -83,7 +85,7 @@ export class Transport {
   }
 
   /** Send until there is an answer of 2xx. Throws SyncError, NetworkError, Cancelled, LoginNeeded. */
-  async send(method: string, path: string, body?: string, options: SendOptions = {}): Promise<Answer> {
+  async send(method: string, path: string, body?: Body, options: SendOptions = {}): Promise<Answer> {
     const attempts = options.attempts ?? this.options.attempts ?? 4
     for (let attempt = 1; ; attempt += 1) {
       const done = await this.once(method, path, body, options)
@@ -95,7 +97,7 @@ export class Transport {
   }
 
   /** One attempt, or two if the first was let down by an old token. */
-  private async once(method: string, path: string, body: string | undefined, options: SendOptions): Promise<Outcome> {
+  private async once(method: string, path: string, body: Body | undefined, options: SendOptions): Promise<Outcome> {
     const { authorizer } = this.options
     for (let again = true; ; again = false) {
       throwIfCancelled(options.signal)
@@ -106,7 +108,7 @@ export class Transport {
     }
   }
 
-  private async exchange(method: string, path: string, body: string | undefined, said: Record<string, string>, options: SendOptions): Promise<Outcome> {
+  private async exchange(method: string, path: string, body: Body | undefined, said: Record<string, string>, options: SendOptions): Promise<Outcome> {
     const { signal } = options
     const headers = { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...said }
     const limit = new Limit(options.timeoutMs ?? this.options.timeoutMs ?? 60_000, signal)
@@ -117,7 +119,7 @@ export class Transport {
       const date = Date.parse(header('date') ?? '')
       if (!Number.isNaN(date)) this.offsetMs = date - Date.now()
       if (got.status < 200 || got.status > 299) return syncError(got.status, text, waitMs(header('retry-after'), date))
-      return { status: got.status, header, value: got.status === NO_CONTENT ? null : JSON.parse(text) }
+      return { status: got.status, header, value: got.status === NO_CONTENT || options.bodiless ? null : JSON.parse(text) }
     } catch (error) {
       if (signal?.aborted) throw new Cancelled()
       return new NetworkError('The server did not answer, or not to the end.', error)
@@ -136,6 +138,7 @@ export class Transport {
   }
 }
 
+type Body = string | Uint8Array
 type Outcome = Answer | SyncError | NetworkError
 
 /** Read a Retry-After: seconds, or a date (RFC 9110, 10.2.3), which is compared with the server's `date`: a phone's clock may be wrong. */

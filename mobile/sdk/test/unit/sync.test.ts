@@ -42,7 +42,7 @@ describe('cottonSync', () => {
     assert.deepEqual(await cottonSync({ url: 'http://erp', token, fetch }).pushChanges({ changes, lastPulledAt: 9 }), {})
 
     assert.equal(asked[0]?.[0], 'http://erp/api/v1/sync?last_pulled_at=9')
-    assert.deepEqual(JSON.parse(asked[0]?.[1].body ?? ''), changes)
+    assert.deepEqual(JSON.parse(String(asked[0]?.[1].body ?? '')), changes)
   })
 
   it('throws the code and the detail of a problem', async () => {
