@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sync_server.config import Settings
+from sync_server.engine import desk
 from sync_server.engine.expiring import expire
 from sync_server.engine.jobs import Kind
 from sync_server.engine.leasing import reclaim_late
@@ -20,6 +21,7 @@ from sync_server.engine.standing import Standings
 from sync_server.operate.meters import UPKEEP
 from sync_server.operate.upkeep import one_round
 from sync_server.store.database import Connection, Database
+from sync_server.store.desk import behind as desk_behind
 from sync_server.store.expiring import list_organisations
 from sync_server.store.job_queue import Job
 from sync_server.store.jobs import ask
@@ -29,6 +31,7 @@ from sync_server.store.unit_of_work import unit_of_work
 EXPIRE: Final = "expire"
 NOTICES: Final = "notices"
 LATENESS: Final = "lateness"
+DESK: Final = "desk"
 
 
 def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
@@ -71,10 +74,21 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
         Kind(EXPIRE, expire_of, tries=5),
         Kind("news", news, cron="* * * * * */10", tries=2, seconds=60.0),
         Kind(NOTICES, notices_of),
+        *_of_the_desk(database),
         Kind("leases", leases, cron="*/10 * * * *", tries=3),
         Kind("lorries", lorries, cron="35 * * * *", tries=3),
         Kind(LATENESS, lateness_of, tries=5),
     )
+
+
+def _of_the_desk(database: Database) -> Sequence[Kind]:
+    async def desks(_: Job) -> None:
+        await ask_where(database, DESK, desk_behind)
+
+    async def desk_of(job: Job) -> None:
+        await desk.follow(database, job.org_id)
+
+    return Kind("desks", desks, cron="* * * * * */10", tries=2, seconds=60.0), Kind(DESK, desk_of)
 
 
 async def ask_everywhere(database: Database, kind: str) -> int:

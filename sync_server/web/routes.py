@@ -21,6 +21,7 @@ from erp_core.numbering import LEASED, NUMBERED
 from sync_server.web import (
     auth,
     codes,
+    desk,
     devices,
     docs_page,
     downloads,
@@ -153,6 +154,10 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/api/v1/sync/health", console_health.get_health, ("device.manage",)),
     Route("GET", "/api/v1/sync/schema", sync.get_schema, LOGGED_IN),
     Route("GET", "/api/v1/sync/policies", policies.get_policies, LOGGED_IN),
+    Route("GET", "/api/v1/desk/positions", desk.get_positions, ("desk.read",), by_engine=True),
+    Route("GET", "/api/v1/desk/exposure", desk.get_exposure, ("desk.read",), by_engine=True),
+    Route("GET", "/api/v1/desk/deliveries", desk.get_deliveries, ("desk.read",), by_engine=True),
+    Route("GET", "/api/v1/desk/ageing", desk.get_ageing, ("desk.read",), by_engine=True),
     Route("GET", "/api/v1/jobs", jobs.list_jobs, ("setting.update",)),
     Route("GET", "/api/v1/jobs/dead", jobs.list_dead, ("setting.update",)),
     Route("POST", "/api/v1/jobs/dead/{job_id}/retry", jobs.retry_dead, ("setting.update",)),

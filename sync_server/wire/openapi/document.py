@@ -20,6 +20,7 @@ from sync_server.wire.openapi import (
     bulk,
     commands,
     console,
+    desk,
     devices,
     entities,
     faults,
@@ -50,6 +51,7 @@ GROUPS: Final = (
     inspecting,
     bulk,
     commands,
+    desk,
     histories,
     jobs,
     console,
@@ -73,6 +75,7 @@ TAGS: Final = (
     {"name": devices.TAG, "description": "Installations: their names, their end, and what they left."},
     {"name": syncing.TAG, "description": "WatermelonDB's protocol, the exchange, and what is asked about them."},
     {"name": commands.TAG, "description": "The steps of the trade, by their names; each stands with its entity."},
+    {"name": desk.TAG, "description": "Positions, exposure, pending deliveries and ageing, kept from the log."},
     {"name": console.TAG, "description": "The page for the office, and what it draws from."},
     {"name": histories.TAG, "description": "What happened in the organisation."},
     {"name": attachments.TAG, "description": "Resumable uploads by tus 1.0.0, and links to what is kept."},
@@ -145,7 +148,7 @@ def _schemas() -> Iterator[tuple[str, Schema]]:
     yield "Problem", faults.problem_schema()
     yield "Reason", faults.reason_schema()
     yield "OutOfSight", entities.out_of_sight()
-    for group in (logins, people, devices, inspecting, histories, service, webhooks, numbers):
+    for group in (logins, people, devices, inspecting, desk, histories, service, webhooks, numbers):
         yield from group.SCHEMAS.items()
     yield from syncing.schemas()
     for entity in ENTITIES:
