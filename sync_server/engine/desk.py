@@ -19,9 +19,11 @@ from typing import Any, Final
 from erp_core.desk import Line, ageing_key, credit, delivery, dues, position, position_key
 from erp_core.values import Row
 from sync_server.store import desk as store
+from sync_server.store.clock import read_clock
 from sync_server.store.database import Connection, Database
-from sync_server.store.desk import MODELS, Moved
+from sync_server.store.desk import MODELS
 from sync_server.store.desk_rows import Keys, Rows, positions_of, read_rows
+from sync_server.store.following import Logged, read_on
 from sync_server.store.payloads import take_apart
 from sync_server.store.unit_of_work import unit_of_work
 
@@ -53,13 +55,14 @@ async def _turn(database: Database, org_id: str) -> tuple[int, bool]:
         if cursor == 0:
             await _build(connection, org_id)
             return 0, False
-        moved, upto, more = await store.read_on(connection, org_id, cursor, TABLES, TURN_MAX)
+        news = await read_on(connection, org_id, cursor, TABLES, TURN_MAX)
+        moved = [one for one in news.events if one.table in TABLES]
         if moved:
             keys = await _concerned(connection, org_id, moved)
             await _write(connection, org_id, keys, worked_out(await read_rows(connection, org_id, keys), keys))
-        if upto > cursor:
-            await store.move_cursor(connection, org_id, upto)
-        return len(moved), more
+        if news.upto > cursor:
+            await store.move_cursor(connection, org_id, news.upto)
+        return len(moved), news.more
 
     return await unit_of_work(database, org_id, work)
 
@@ -78,7 +81,7 @@ async def rebuild(database: Database, org_id: str) -> int:
 
 
 async def _build(connection: Connection, org_id: str) -> int:
-    upto = await store.read_clock(connection, org_id)  # before the rows: what comes meanwhile is behind it
+    upto = (await read_clock(connection, org_id)).position  # before the rows: what comes meanwhile is behind it
     lines = worked_out(await read_rows(connection, org_id, None), None)
     await _write(connection, org_id, None, lines)
     await store.move_cursor(connection, org_id, upto)
@@ -95,7 +98,7 @@ async def _write(connection: Connection, org_id: str, keys: Keys | None, lines: 
 # --- Which keys -------------------------------------------------------------------------------------------------------
 
 
-async def _concerned(connection: Connection, org_id: str, moved: Sequence[Moved]) -> Keys:
+async def _concerned(connection: Connection, org_id: str, moved: Sequence[Logged]) -> Keys:
     """Name the keys that changes concern, those that records have left too."""
     keys = Keys()
     for one in moved:
@@ -107,7 +110,7 @@ async def _concerned(connection: Connection, org_id: str, moved: Sequence[Moved]
     return keys
 
 
-def _note(keys: Keys, one: Moved, row: Mapping[str, Any]) -> None:
+def _note(keys: Keys, one: Logged, row: Mapping[str, Any]) -> None:
     match one.table:
         case "availabilities" | "requirements":
             keys.positions.add(position_key(row))
@@ -200,7 +203,8 @@ async def check(database: Database, org_id: str) -> Sequence[Difference]:
         as_of = await store.read_as_of(connection, org_id)
         waiting, after, more = Keys(), as_of.cursor, True
         while more:
-            moved, after, more = await store.read_on(connection, org_id, after, TABLES, TURN_MAX)
+            news = await read_on(connection, org_id, after, TABLES, TURN_MAX)
+            moved, after, more = [one for one in news.events if one.table in TABLES], news.upto, news.more
             _merge(waiting, await _concerned(connection, org_id, moved))
         should = worked_out(await read_rows(connection, org_id, None), None)
         found: list[Difference] = []

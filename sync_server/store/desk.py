@@ -70,16 +70,6 @@ MODELS: Final[Mapping[str, Model]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A record that changed; `before`, `after`: its JSON around it, None where it was not there."""
-
-    table: str
-    id: str
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class AsOf:
     """Up to where the lines are: the cursor, when its change was made (None: there was none), and how many came since,
     `BEHIND_MAX` at most."""
@@ -111,33 +101,6 @@ async def hold_cursor(connection: Connection, org_id: str) -> int:
 async def move_cursor(connection: Connection, org_id: str, position: int) -> None:
     """Say that the lines have what is up to `position`."""
     await connection.execute("UPDATE desk_cursor SET position = $2 WHERE org_id = $1", org_id, position)
-
-
-async def read_clock(connection: Connection, org_id: str) -> int:
-    """Give the newest position: every event up to it is committed."""
-    position: int | None = await connection.fetchval(f"SELECT {_CLOCK} FROM org_clock k WHERE k.org_id = $1", org_id)
-    return position or 0
-
-
-async def read_on(
-    connection: Connection, org_id: str, after: int, tables: Collection[str], most: int
-) -> tuple[Sequence[Moved], int, bool]:
-    """Give what changed in `tables` in the `most` oldest events after a position, where they end, and if more may come.
-
-    Cost: two statements.
-    """
-    top = await read_clock(connection, org_id)
-    rows = await connection.fetch(
-        "SELECT e.position, e.entity, e.record_id, e.entity = ANY($4) AS wanted,"
-        " CASE WHEN e.entity = ANY($4) THEN"
-        " (SELECT p.new FROM event p WHERE p.org_id = $1 AND p.position = e.previous) END AS before,"
-        " CASE WHEN e.entity = ANY($4) THEN e.new END AS after"
-        " FROM event e WHERE e.org_id = $1 AND e.position > $2 AND e.position <= $3 ORDER BY e.position LIMIT $5",
-        *(org_id, after, top, list(tables), most),
-    )
-    moved = [Moved(row["entity"], row["record_id"], row["before"], row["after"]) for row in rows if row["wanted"]]
-    full = len(rows) == most
-    return moved, rows[-1]["position"] if full else max(top, after), full
 
 
 # --- Lines ------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -48,14 +49,15 @@ async def trading(house: House) -> House:
 
 
 async def test_after_random_work_kept_is_built_anew_is_what_the_rows_come_to(trading: House, seed: int) -> None:
-    work = Work(trading, random.Random(seed))
-    for _ in range(6):
+    work, met = Work(trading, random.Random(seed)), set[str]()
+    for _ in range(10):
         await work.do(25)
         await desk.follow(trading.database, "org_a")
-    kept = await lines(trading)
+        kept = await lines(trading)
+        met |= {name for name, found in kept.items() if found}
 
     assert await differences(trading) == []
-    assert all(kept.values())
+    assert met == kept.keys(), "the work was about every model"
     assert sum(map(len, kept.values())) == await desk.rebuild(trading.database, "org_a")
     assert await lines(trading) == kept
 
@@ -171,8 +173,7 @@ async def test_statements_of_a_turn_do_not_grow_with_its_events(trading: House, 
     finally:
         await counting.close()
 
-    assert max(counts) <= 26
-    assert counts[0] == counts[1] > 20
+    assert all(10 < count <= 26 for count in counts), "fewer where no line of a kind is concerned, never more"
 
 
 # --- Who reads what -----------------------------------------------------------------------------------------------------
@@ -280,7 +281,7 @@ async def test_planted_forgetting_of_what_a_record_left_is_found(
     concerned = desk._concerned
 
     async def forget(connection: Connection, org_id: str, moved: Any) -> Any:
-        return await concerned(connection, org_id, [store.Moved(m.table, m.id, None, m.after) for m in moved])
+        return await concerned(connection, org_id, [replace(m, before=None) for m in moved])
 
     monkeypatch.setattr(desk, "_concerned", forget)
     await trading.run("UPDATE trades SET branch_id = 'b2', buyer_id = 'p3' WHERE org_id = 'org_a' AND id = 't1'")
