@@ -21,7 +21,7 @@ from erp_core.values import Row
 from sync_server.store import desk as store
 from sync_server.store.clock import read_clock
 from sync_server.store.database import Connection, Database
-from sync_server.store.desk import MODELS
+from sync_server.store.desk import FOLLOWER, MODELS
 from sync_server.store.desk_rows import Keys, Rows, positions_of, read_rows
 from sync_server.store.following import Logged, read_on
 from sync_server.store.payloads import take_apart
@@ -51,7 +51,7 @@ async def follow(database: Database, org_id: str) -> int:
 
 async def _turn(database: Database, org_id: str) -> tuple[int, bool]:
     async def work(connection: Connection) -> tuple[int, bool]:
-        cursor = await store.hold_cursor(connection, org_id)
+        cursor = await FOLLOWER.hold(connection, org_id)
         if cursor == 0:
             await _build(connection, org_id)
             return 0, False
@@ -61,7 +61,7 @@ async def _turn(database: Database, org_id: str) -> tuple[int, bool]:
             keys = await _concerned(connection, org_id, moved)
             await _write(connection, org_id, keys, worked_out(await read_rows(connection, org_id, keys), keys))
         if news.upto > cursor:
-            await store.move_cursor(connection, org_id, news.upto)
+            await FOLLOWER.move(connection, org_id, news.upto)
         return len(moved), news.more
 
     return await unit_of_work(database, org_id, work)
@@ -74,7 +74,7 @@ async def rebuild(database: Database, org_id: str) -> int:
     """
 
     async def work(connection: Connection) -> int:
-        await store.hold_cursor(connection, org_id)
+        await FOLLOWER.hold(connection, org_id)
         return await _build(connection, org_id)
 
     return await unit_of_work(database, org_id, work)
@@ -84,7 +84,7 @@ async def _build(connection: Connection, org_id: str) -> int:
     upto = (await read_clock(connection, org_id)).position  # before the rows: what comes meanwhile is behind it
     lines = worked_out(await read_rows(connection, org_id, None), None)
     await _write(connection, org_id, None, lines)
-    await store.move_cursor(connection, org_id, upto)
+    await FOLLOWER.move(connection, org_id, upto)
     return sum(map(len, lines.values()))
 
 

@@ -61,12 +61,12 @@ async def follow(database: Database, standings: Standings, org_id: str) -> int:
 
 async def _turn(database: Database, standings: Standings, org_id: str) -> tuple[int, bool]:
     async def work(connection: Connection) -> tuple[int, bool]:
-        position = await store.hold_cursor(connection, org_id)
+        position = await store.FOLLOWER.hold(connection, org_id)
         news = await read_on(connection, org_id, position, TABLES, TURN_MAX)
         made = [(one, rule) for one in news.events for rule in _rules_of(one)]
         occasions = [Occasion(rule, one.id, str(one.position), one.actor) for one, rule in made]
         written = await tell(connection, standings, org_id, occasions)
-        await store.move_cursor(connection, org_id, news.upto)
+        await store.FOLLOWER.move(connection, org_id, news.upto)
         return written, news.more
 
     return await unit_of_work(database, org_id, work)

@@ -20,12 +20,12 @@ from sync_server.engine.notices import follow, tell_of_late_lorries
 from sync_server.engine.standing import Standings
 from sync_server.operate.meters import UPKEEP
 from sync_server.operate.upkeep import one_round
+from sync_server.store import desk as desk_store
+from sync_server.store import notices as notice_store
 from sync_server.store.database import Connection, Database
-from sync_server.store.desk import behind as desk_behind
 from sync_server.store.expiring import list_organisations
 from sync_server.store.job_queue import Job
 from sync_server.store.jobs import ask
-from sync_server.store.notices import behind
 from sync_server.store.unit_of_work import unit_of_work
 
 EXPIRE: Final = "expire"
@@ -54,7 +54,7 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
     standings = Standings()
 
     async def news(_: Job) -> None:
-        await ask_where(database, NOTICES, behind)
+        await ask_where(database, NOTICES, notice_store.FOLLOWER.behind)
 
     async def notices_of(job: Job) -> None:
         await follow(database, standings, job.org_id)
@@ -83,7 +83,7 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
 
 def _of_the_desk(database: Database) -> Sequence[Kind]:
     async def desks(_: Job) -> None:
-        await ask_where(database, DESK, desk_behind)
+        await ask_where(database, DESK, desk_store.FOLLOWER.behind)
 
     async def desk_of(job: Job) -> None:
         await desk.follow(database, job.org_id)

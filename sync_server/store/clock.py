@@ -16,6 +16,9 @@ from sync_server.store.database import Connection
 SEQ_BITS = 40
 """A position is epoch · 2^40 + seq: 10^12 changes and 8 191 epochs fit below 2^53, where a JavaScript number is exact."""
 
+POSITION: Final = f"((k.epoch::bigint << {SEQ_BITS}) + k.seq)"
+"""The newest position given, in SQL over `org_clock k`."""
+
 
 class Rights(NamedTuple):
     """The newest positions at which somebody's rights may have changed: `given`, a user, role or grant did; `assigned`, a

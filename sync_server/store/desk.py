@@ -1,4 +1,4 @@
-"""The desk's tables: how far the log was followed for them, their lines written, compared and read.
+"""The desk's tables: their lines written, compared and read, and how far the log was followed for them.
 
 Owns: the statements of `desk_cursor` and of the four tables of lines.
 Must not know: what makes a line (erp_core/desk.py), who may read it.
@@ -15,8 +15,10 @@ from typing import Any, Final
 import orjson
 
 from sync_server.store.database import Connection
+from sync_server.store.following import Follower
 
-_CLOCK: Final = "(k.epoch::bigint << 40) + k.seq"
+FOLLOWER: Final = Follower("desk_cursor")
+
 BEHIND_MAX: Final = 1_000
 """Changes that are counted, where the desk is behind."""
 
@@ -77,30 +79,6 @@ class AsOf:
     cursor: int
     at: datetime | None
     behind: int
-
-
-# --- Following the log ------------------------------------------------------------------------------------------------
-
-
-async def behind(connection: Connection) -> Sequence[str]:
-    """Name the organisations in whose log something is new; for the owner."""
-    rows = await connection.fetch(
-        f"SELECT k.org_id FROM org_clock k LEFT JOIN desk_cursor c ON c.org_id = k.org_id"
-        f" WHERE {_CLOCK} > coalesce(c.position, 0) ORDER BY k.org_id"
-    )
-    return [row["org_id"] for row in rows]
-
-
-async def hold_cursor(connection: Connection, org_id: str) -> int:
-    """Lock the organisation's cursor, and give it; 0: its lines were never built."""
-    await connection.execute("INSERT INTO desk_cursor VALUES ($1, 0) ON CONFLICT DO NOTHING", org_id)
-    position: int = await connection.fetchval("SELECT position FROM desk_cursor WHERE org_id = $1 FOR UPDATE", org_id)
-    return position
-
-
-async def move_cursor(connection: Connection, org_id: str, position: int) -> None:
-    """Say that the lines have what is up to `position`."""
-    await connection.execute("UPDATE desk_cursor SET position = $2 WHERE org_id = $1", org_id, position)
 
 
 # --- Lines ------------------------------------------------------------------------------------------------------------

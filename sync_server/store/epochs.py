@@ -12,7 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from sync_server.store.clock import SEQ_BITS
+from sync_server.store.clock import POSITION
 from sync_server.store.database import Connection
 from sync_server.store.facts import read_identity
 
@@ -36,7 +36,7 @@ async def read_cluster(connection: Connection) -> tuple[str, int | None]:
 
 async def read_clocks(connection: Connection) -> Mapping[str, int]:
     """Give the newest position of every organisation; for the owner. Cost: one statement."""
-    rows = await connection.fetch(f"SELECT org_id, (epoch::bigint << {SEQ_BITS}) + seq FROM org_clock")
+    rows = await connection.fetch(f"SELECT k.org_id, {POSITION} FROM org_clock k")
     return {row[0]: row[1] for row in rows}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sync_server.store.clock import SEQ_BITS, Clock, Rights
+from sync_server.store.clock import POSITION, Clock, Rights
 from sync_server.store.database import Connection
 
 Key: TypeAlias = tuple[str, str]
@@ -78,7 +78,7 @@ LEFT JOIN LATERAL (
   SELECT f.* FROM feed f WHERE f.org_id = c.org_id AND f.entity = c.entity AND f.id = c.record_id OFFSET 0
 ) f ON true
 WHERE k.org_id = $1 AND c.user_id = $2 AND c.entity = ANY($3) AND c.position > $4
-  AND c.position <= (k.epoch::bigint << {SEQ_BITS}) + k.seq
+  AND c.position <= {POSITION}
 GROUP BY c.entity, c.record_id, f.payload::text, f.scopes, f.past, f.created_position, f.relabelled, f.author,
   k.epoch, k.seq, k.floor, k.rights, k.assigned
 """

@@ -1,6 +1,6 @@
 """What people are to be told: how far the log was followed for it, who there is, and which lorries are late.
 
-Owns: the statements of `notice_cursor`.
+Owns: the statements.
 Must not know: what is told, to whom.
 Invariant: the cursor moves in the transaction that writes what is behind it, while its row is locked
 (tests/integration/test_notices.py).
@@ -13,29 +13,9 @@ from datetime import date
 from typing import Final
 
 from sync_server.store.database import Connection
+from sync_server.store.following import Follower
 
-_CLOCK: Final = "(k.epoch::bigint << 40) + k.seq"
-
-
-async def behind(connection: Connection) -> Sequence[str]:
-    """Name the organisations in whose log something is new; for the owner."""
-    rows = await connection.fetch(
-        f"SELECT k.org_id FROM org_clock k LEFT JOIN notice_cursor c ON c.org_id = k.org_id"
-        f" WHERE {_CLOCK} > coalesce(c.position, 0) ORDER BY k.org_id"
-    )
-    return [row["org_id"] for row in rows]
-
-
-async def hold_cursor(connection: Connection, org_id: str) -> int:
-    """Lock the organisation's cursor, and give it."""
-    await connection.execute("INSERT INTO notice_cursor VALUES ($1, 0) ON CONFLICT DO NOTHING", org_id)
-    position: int = await connection.fetchval("SELECT position FROM notice_cursor WHERE org_id = $1 FOR UPDATE", org_id)
-    return position
-
-
-async def move_cursor(connection: Connection, org_id: str, position: int) -> None:
-    """Say that the log was followed up to `position`."""
-    await connection.execute("UPDATE notice_cursor SET position = $2 WHERE org_id = $1", org_id, position)
+FOLLOWER: Final = Follower("notice_cursor")
 
 
 async def list_people(connection: Connection, org_id: str) -> Sequence[str]:

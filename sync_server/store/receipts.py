@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from sync_server.store.clock import UNTURNED, Rights
+from sync_server.store.clock import POSITION, UNTURNED, Rights
 from sync_server.store.database import Connection
 
 Receipt: TypeAlias = tuple[str, bytes]
@@ -42,7 +42,7 @@ async def claim_receipts(connection: Connection, org_id: str, receipts: Sequence
         "INSERT INTO push_receipt (org_id, user_id, digest, answer)"
         " SELECT $1, t.user_id, t.digest, '{}' FROM unnest($2::text[], $3::bytea[]) AS t(user_id, digest)"
         " ORDER BY t.digest ON CONFLICT DO NOTHING RETURNING user_id, digest,"
-        " (SELECT (k.epoch::bigint << 40) + k.seq FROM org_clock k WHERE k.org_id = $1) AS position,"
+        f" (SELECT {POSITION} FROM org_clock k WHERE k.org_id = $1) AS position,"
         " (SELECT k.rights FROM org_clock k WHERE k.org_id = $1) AS rights,"
         " (SELECT k.assigned FROM org_clock k WHERE k.org_id = $1) AS assigned",
         org_id,

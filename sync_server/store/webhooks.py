@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from sync_server.store.clock import POSITION
 from sync_server.store.database import Connection
 
 ACTIVE: Final = "active"
@@ -49,8 +50,6 @@ class Webhook:
 
 
 _COLUMNS: Final = ", ".join(Webhook.__slots__)
-
-_CLOCK: Final = "(k.epoch::bigint << 40) + k.seq"
 
 
 def _webhook(row: Mapping[str, Any]) -> Webhook:
@@ -113,7 +112,7 @@ async def behind(connection: Connection) -> Sequence[tuple[str, str]]:
     """Name the webhooks behind whose position something happened: (organisation, webhook). Cost: a look-up for each."""
     rows = await connection.fetch(
         "SELECT w.org_id, w.id FROM webhook w CROSS JOIN LATERAL ("
-        f" SELECT {_CLOCK} AS top FROM org_clock k WHERE k.org_id = w.org_id OFFSET 0) k"
+        f" SELECT {POSITION} AS top FROM org_clock k WHERE k.org_id = w.org_id OFFSET 0) k"
         " WHERE w.state <> 'paused' AND w.position < k.top ORDER BY w.org_id, w.id"
     )
     return [(row[0], row[1]) for row in rows]

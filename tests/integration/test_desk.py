@@ -20,6 +20,7 @@ from sync_server.engine.expiring import today_in_india
 from sync_server.store import desk as store
 from sync_server.store.database import Connection, Database
 from sync_server.store.desk import MODELS
+from sync_server.store.following import Follower
 from tests.harness.counting import CountingDatabase
 from tests.harness.desk import VARIETIES, Work
 from tests.harness.office import at_desk
@@ -108,7 +109,7 @@ async def test_a_crash_between_lines_and_cursor_leaves_neither(trading: House, m
     before = await lines(trading)
     await trading.run("UPDATE availabilities SET bales_reserved = 40 WHERE org_id = 'org_a' AND id = 'l1'")
     with monkeypatch.context() as broken:
-        broken.setattr(store, "move_cursor", die)
+        broken.setattr(Follower, "move", die)
         with pytest.raises(OSError, match="killed"):
             await desk.follow(trading.database, "org_a")
     assert await lines(trading) == before

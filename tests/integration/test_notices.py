@@ -115,7 +115,7 @@ async def test_a_late_lorry_is_told_of_once(quiet: House) -> None:
 async def test_an_organisation_is_behind_until_its_log_is_followed(quiet: House) -> None:
     async def behind() -> Any:
         async with quiet.database.acquire_everywhere() as connection:
-            return list(await store.behind(connection))
+            return list(await store.FOLLOWER.behind(connection))
 
     await quiet.run(TRADE)
     assert "org_a" in await behind()
