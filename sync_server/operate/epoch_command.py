@@ -11,10 +11,10 @@ import asyncio
 
 import typer
 
+from sync_server.engine.cursor import Position
 from sync_server.operate import setup
 from sync_server.operate.console import Data, settings_of
 from sync_server.store import epochs
-from sync_server.store.clock import SEQ_BITS
 from sync_server.store.database import Database
 
 epoch = typer.Typer(help="What phones are told after a restore.", no_args_is_help=True)
@@ -36,7 +36,7 @@ async def _begin(url: str) -> int:
         async with database.acquire_everywhere() as connection, connection.transaction():
             clocks = await epochs.read_clocks(connection)
             for org_id, position in clocks.items():
-                now = position >> SEQ_BITS
+                now = Position.of(position).epoch
                 await epochs.begin_epoch(connection, org_id, now, now + 1, position)
             return len(clocks)
     finally:

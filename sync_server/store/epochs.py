@@ -40,29 +40,31 @@ async def read_clocks(connection: Connection) -> Mapping[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-async def read_newest(connection: Connection, org_id: str) -> tuple[int, str] | None:
-    """Give position and fingerprint of the newest event; None: there is none. Cost: one look-up."""
-    row = await connection.fetchrow(
-        f"SELECT e.position, {_FINGERPRINT} FROM event e WHERE e.org_id = $1 ORDER BY e.position DESC LIMIT 1", org_id
-    )
-    return None if row is None else (row[0], row[1])
-
-
-async def read_fingerprints(connection: Connection, org_id: str, positions: Collection[int]) -> Mapping[int, str]:
-    """Give the fingerprints of the events at these positions, of those that there are. Cost: one statement."""
+async def read_newest(connection: Connection, org_ids: Collection[str]) -> Mapping[str, tuple[int, str]]:
+    """Give position and fingerprint of the newest event of organisations, of those that have one. Cost: one statement."""
     rows = await connection.fetch(
-        f"SELECT e.position, {_FINGERPRINT} FROM event e WHERE e.org_id = $1 AND e.position = ANY($2)",
-        *(org_id, list(positions)),
+        f"SELECT asked.org_id, e.position, {_FINGERPRINT} FROM unnest($1::text[]) AS asked(org_id) CROSS JOIN LATERAL ("
+        " SELECT e.* FROM event e WHERE e.org_id = asked.org_id ORDER BY e.position DESC LIMIT 1) e",
+        list(org_ids),
     )
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
-async def read_cuts(connection: Connection, org_id: str, epoch: int) -> Mapping[int, int]:
-    """Give where history was cut when the epochs after `epoch` began: epoch -> position."""
+async def read_fingerprints(
+    connection: Connection, positions: Mapping[str, Collection[int]]
+) -> Mapping[str, Mapping[int, str]]:
+    """Give the fingerprints of the events at these positions, by organisation, of those that there are. Cost: one statement."""
+    asked = [(org_id, position) for org_id, some in positions.items() for position in some]
     rows = await connection.fetch(
-        "SELECT epoch, forked_at FROM epoch_fork WHERE org_id = $1 AND epoch > $2", org_id, epoch
+        f"SELECT e.org_id, e.position, {_FINGERPRINT} FROM unnest($1::text[], $2::bigint[]) AS asked(org_id, position)"
+        " JOIN event e ON e.org_id = asked.org_id AND e.position = asked.position",
+        [org_id for org_id, _ in asked],
+        [position for _, position in asked],
     )
-    return {row[0]: row[1] for row in rows}
+    found: dict[str, dict[int, str]] = {org_id: {} for org_id in positions}
+    for row in rows:
+        found[row[0]][row[1]] = row[2]
+    return found
 
 
 async def begin_epoch(connection: Connection, org_id: str, epoch: int, begun: int, cut: int) -> bool:

@@ -18,6 +18,7 @@ from sync_server.operate.witness import FILE, UnusableWitness, Witness
 from sync_server.store.clock import SEQ_BITS
 from sync_server.store.database import Database
 from tests.harness import clusters
+from tests.harness.counting import CountingDatabase
 from tests.harness.world import House, partner, records
 
 
@@ -140,6 +141,27 @@ async def copied(house: House, url: str) -> AsyncIterator[Database]:
     finally:
         await opened.close()
         await clusters.drop_database(cluster, f"{name}_copy")
+
+
+async def test_a_look_takes_as_many_statements_for_many_organisations_as_for_one(
+    house: House, database_url: str, tmp_path: Path
+) -> None:
+    """As a server starts it looks at all of them, before it answers anybody."""
+    await add(house, "p1")
+    await Witness(house.database, tmp_path / FILE).look()
+    counting = await CountingDatabase.open(database_url, pool_max=1)
+    counts = []
+    try:
+        for more in (0, 50):
+            for n in range(more):
+                await house.run(f"INSERT INTO org_clock (org_id, seq) VALUES ('org{n}', 1)")
+            counting.statements.clear()
+            await Witness(counting, tmp_path / FILE).look()
+            counts.append(len(counting.statements))
+    finally:
+        await counting.close()
+
+    assert counts[0] == counts[1]
 
 
 # --- Once -------------------------------------------------------------------------------------------------------------
