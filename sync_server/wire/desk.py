@@ -16,8 +16,9 @@ import orjson
 
 from erp_core.desk import aged, days_left
 from erp_core.values import SAFE_ID
+from sync_server.wire.listing import read_limit
 from sync_server.wire.moments import milliseconds
-from sync_server.wire.problems import Problem
+from sync_server.wire.problems import Problem, shown
 
 PAGE_MAX: Final = 1_000
 KEY_MAX: Final = 200
@@ -39,17 +40,17 @@ def read_query(query: Mapping[str, str], filters: Collection[str]) -> tuple[dict
     """Read the query of a page: (value by filter, after, limit). Raises Problem."""
     for name in query:
         if name not in (*filters, "after", "limit"):
-            raise Problem("bad_parameter", f"There is no {name} here; ask by {', '.join(filters)}, after and limit.")
+            raise Problem(
+                "bad_parameter", f"There is no {shown(name)} here; ask by {', '.join(filters)}, after and limit."
+            )
     asked = {name: query[name] for name in filters if name in query}
     for name, value in asked.items():
         if not SAFE_ID.fullmatch(value):
             raise Problem("bad_parameter", f"{name} must be an id.")
-    after, limit = query.get("after", ""), query.get("limit", str(PAGE_MAX))
+    after = query.get("after", "")
     if len(after) > KEY_MAX or not all(part == "" or SAFE_ID.fullmatch(part) for part in after.split("/")):
         raise Problem("bad_parameter", "after must be the next of the page before.")
-    if not (limit.isascii() and limit.isdigit() and len(limit) < 6 and 1 <= int(limit) <= PAGE_MAX):
-        raise Problem("bad_parameter", f"limit must be a whole number from 1 to {PAGE_MAX}.")
-    return asked, after, int(limit)
+    return asked, after, read_limit(query.get("limit", str(PAGE_MAX)), PAGE_MAX)
 
 
 def write_page(

@@ -88,7 +88,7 @@ def unknown_field(table: str, name: str) -> Problem:
 
 def read_limit(text: str, most: int = PAGE_MAX) -> int:
     """Read how many a page may hold. Raises Problem."""
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= most:
+    if not re.fullmatch(f"[0-9]{{1,{len(str(most))}}}", text) or not 1 <= int(text) <= most:
         raise Problem("bad_parameter", f"limit must be a whole number from 1 to {most}.")
     return int(text)
 
