@@ -7,7 +7,6 @@ Invariant: what a command says it did is committed (tests/integration/test_desk_
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -57,16 +56,11 @@ def _said(line: object) -> str:
 def _of_each(
     settings: Settings, org: str | None, work: Callable[[Database, str], Awaitable[_Result]]
 ) -> list[tuple[str, _Result]]:
-    async def connected(url: str) -> list[tuple[str, _Result]]:
-        database = await Database.open(url, pool_max=2)
-        try:
-            async with database.acquire_everywhere() as connection:
-                known = await list_organisations(connection)
-            if org is not None and org not in known:
-                raise NotDone(f"There is no organisation {org}. There are: {', '.join(known)}.")
-            return [(org_id, await work(database, org_id)) for org_id in known if org in (None, org_id)]
-        finally:
-            await database.close()
+    async def each(database: Database) -> list[tuple[str, _Result]]:
+        async with database.acquire_everywhere() as connection:
+            known = await list_organisations(connection)
+        if org is not None and org not in known:
+            raise NotDone(f"There is no organisation {org}. There are: {', '.join(known)}.")
+        return [(org_id, await work(database, org_id)) for org_id in known if org in (None, org_id)]
 
-    with setup.opened(settings) as (url, _):
-        return asyncio.run(connected(url))
+    return setup.run_over(settings, each)

@@ -7,8 +7,6 @@ Invariant: every organisation begins one, or none does (tests/integration/test_w
 
 from __future__ import annotations
 
-import asyncio
-
 import typer
 
 from sync_server.engine.cursor import Position
@@ -26,18 +24,13 @@ def begin(data: Data = None) -> None:
 
     Needed only where `witness.json` was restored together with the database, or is lost: else a server does it as it starts.
     """
-    with setup.opened(settings_of(data=data)) as (url, _):
-        typer.echo(f"{asyncio.run(_begin(url))} organisations begin a new epoch.")
+    typer.echo(f"{setup.run_over(settings_of(data=data), _begin)} organisations begin a new epoch.")
 
 
-async def _begin(url: str) -> int:
-    database = await Database.open(url, pool_max=2)
-    try:
-        async with database.acquire_everywhere() as connection, connection.transaction():
-            clocks = await epochs.read_clocks(connection)
-            for org_id, position in clocks.items():
-                now = Position.of(position).epoch
-                await epochs.begin_epoch(connection, org_id, now, now + 1, position)
-            return len(clocks)
-    finally:
-        await database.close()
+async def _begin(database: Database) -> int:
+    async with database.acquire_everywhere() as connection, connection.transaction():
+        clocks = await epochs.read_clocks(connection)
+        for org_id, position in clocks.items():
+            now = Position.of(position).epoch
+            await epochs.begin_epoch(connection, org_id, now, now + 1, position)
+        return len(clocks)

@@ -105,8 +105,7 @@ def run(
             await enter(connection, org)
             return await store.ask(connection, kind, once_key="by hand")
 
-    with setup.opened(settings) as (url, _):
-        id = asyncio.run(_with(url, work))
+    id = setup.run_over(settings, work)
     typer.echo("Asked for before; it waits or runs." if id is None else f"Asked for job {id}.")
 
 
@@ -117,12 +116,12 @@ def work(
 ) -> None:
     """Work on jobs until SIGTERM or Ctrl-C, apart from the server (COTTON_JOBS=false there)."""
     settings = settings_of(data=data)
+    if once:
+        done = setup.run_over(settings, lambda database: Jobs(database, kinds_of(database, settings)).work_off())
+        typer.echo(f"Tried {done} jobs.")
+        return
     with setup.opened(settings) as (url, _):
-        if once:
-            done = asyncio.run(_with(url, lambda database: Jobs(database, kinds_of(database, settings)).work_off()))
-            typer.echo(f"Tried {done} jobs.")
-        else:
-            serving.run(_work(settings, url))
+        serving.run(_work(settings, url))
 
 
 async def _work(settings: Settings, url: str) -> None:
@@ -146,13 +145,4 @@ def _run(data: Path | None, work: Callable[[Connection], Awaitable[_Result]]) ->
         async with database.acquire_everywhere() as connection:
             return await work(connection)
 
-    with setup.opened(settings_of(data=data)) as (url, _):
-        return asyncio.run(_with(url, connected))
-
-
-async def _with(url: str, work: Callable[[Database], Awaitable[_Result]]) -> _Result:
-    database = await Database.open(url, pool_max=2)
-    try:
-        return await work(database)
-    finally:
-        await database.close()
+    return setup.run_over(settings_of(data=data), connected)

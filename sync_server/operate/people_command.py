@@ -7,7 +7,6 @@ Invariant: a password is never an option, and a generated one is shown once (tes
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, time, timedelta
@@ -201,14 +200,4 @@ def _end_of(day: datetime | None) -> datetime | None:
 
 
 def _run(data: Path | None, work: Callable[[Database], Awaitable[_Result]]) -> _Result:
-    """Run `work` over the database that the settings name."""
-
-    async def connected(url: str) -> _Result:
-        database = await Database.open(url, pool_max=2)
-        try:
-            return await work(database)
-        finally:
-            await database.close()
-
-    with setup.opened(settings_of(data=data)) as (url, _):
-        return asyncio.run(connected(url))
+    return setup.run_over(settings_of(data=data), work)

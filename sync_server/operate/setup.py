@@ -9,9 +9,9 @@ Invariant: `prepare` returns only if the database is one this program can work o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import asyncpg
 import structlog
@@ -22,11 +22,13 @@ from sync_server.operate.migrations import migrate_up
 from sync_server.operate.postgres import Cluster
 from sync_server.operate.seed import seed_demo
 from sync_server.operate.standing import Report, report
-from sync_server.store.database import APP_ROLE, OLDEST_POSTGRESQL, OWNER_CONNECTIONS_MAX, ROLE_MENDED
+from sync_server.store.database import APP_ROLE, OLDEST_POSTGRESQL, OWNER_CONNECTIONS_MAX, ROLE_MENDED, Database
 from sync_server.store.facts import ServerFacts, read_facts
 from sync_server.store.walls import found_role, may_act
 
 log = structlog.get_logger(__name__)
+
+_Result = TypeVar("_Result")
 
 PEOPLE_CONNECTIONS: Final = 5
 """Connections left for psql, backups and migrations."""
@@ -53,6 +55,20 @@ def opened(settings: Settings) -> Iterator[tuple[str, Cluster | None]]:
         yield cluster.url(), cluster
     finally:
         cluster.release()
+
+
+def run_over(settings: Settings, work: Callable[[Database], Awaitable[_Result]]) -> _Result:
+    """Run `work` over the database that the settings name, as a command does. Raises as `opened` and `work`. Blocking."""
+
+    async def connected(url: str) -> _Result:
+        database = await Database.open(url, pool_max=2)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    with opened(settings) as (url, _):
+        return asyncio.run(connected(url))
 
 
 async def _let_act(cluster: Cluster) -> None:
