@@ -145,7 +145,9 @@ async def _overtaken(
     asked = [one for one in fresh if one.counter is None and one.cursor and one.actor.device_id]
     if not asked:
         return {}
-    newest = {id: max(_dated(one) for one in asked if one.actor.device_id == id) for id in _devices(asked)}
+    newest: dict[str, Dated] = {}
+    for one in asked:
+        newest[one.actor.device_id] = max(_dated(one), newest.get(one.actor.device_id, _dated(one)))
     before = await registry.date_pushes(connection, org_id, newest)
     late = [one for one in asked if _dated(one) < before[one.actor.device_id]]
     abreast = [one for one in late if one.cursor == before[one.actor.device_id].cursor]
@@ -156,10 +158,6 @@ async def _overtaken(
 
 def _dated(one: Submission) -> Dated:
     return Dated(one.cursor, one.received)
-
-
-def _devices(submissions: Sequence[Submission]) -> frozenset[str]:
-    return frozenset(one.actor.device_id for one in submissions)
 
 
 def _moved(state: State | None, cursor: int) -> bool:

@@ -41,17 +41,12 @@ EVERYTHING: Final = Entitlements({ORG: CODES, ANY_BRANCH: CODES})
 log = structlog.get_logger(__name__)
 
 
-def today_in_india() -> date:
-    """Give the day that it is where the trade is."""
-    return day_of(datetime.now(UTC))
-
-
 async def expire(database: Database, org_id: str, today: date | None = None) -> int:
     """Bring to its end what is past its last day; give how many records. Raises `unit_of_work.Busy`.
 
     Cost: as `apply`, for every `TOGETHER_MAX` records of a table.
     """
-    return sum([await _expire(database, org_id, EXPIRE[name], today or today_in_india()) for name in LAST_DAY])
+    return sum([await _expire(database, org_id, EXPIRE[name], today or day_of(datetime.now(UTC))) for name in LAST_DAY])
 
 
 async def _expire(database: Database, org_id: str, command: Command, today: date) -> int:

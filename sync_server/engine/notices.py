@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from erp_core.access import admits
 from erp_core.catalogue import BY_NAME, BY_TABLE
+from erp_core.india import day_of
 from erp_core.notices import LATE, NAMED_BY, RULES, Rule
 from erp_core.values import Row
 from sync_server.engine.entitlements import Entitlements, hidden_fields
-from sync_server.engine.expiring import today_in_india
 from sync_server.engine.reading import entitled_now
 from sync_server.engine.standing import Standings
 from sync_server.store import languages, log, rows
@@ -88,7 +88,7 @@ async def tell_of_late_lorries(database: Database, standings: Standings, org_id:
     """Tell once of each lorry that should have arrived; give how many notifications were written."""
 
     async def work(connection: Connection) -> int:
-        ids = await store.late_lorries(connection, org_id, today or today_in_india(), LORRIES_MAX)
+        ids = await store.late_lorries(connection, org_id, today or day_of(datetime.now(UTC)), LORRIES_MAX)
         return await tell(connection, standings, org_id, [Occasion(LATE, id, "late") for id in ids])
 
     return await unit_of_work(database, org_id, work)

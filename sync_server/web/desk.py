@@ -7,10 +7,12 @@ Invariant: handlers only translate (tests/architecture/test_sizes.py).
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from aiohttp import web
 
+from erp_core.india import day_of
 from sync_server.engine.desk_reading import read_page
-from sync_server.engine.expiring import today_in_india
 from sync_server.store.desk import MODELS
 from sync_server.web.answers import send_json
 from sync_server.web.records import engine_of
@@ -40,4 +42,6 @@ async def get_ageing(request: web.Request) -> web.StreamResponse:
 async def _page(request: web.Request, name: str) -> web.StreamResponse:
     asked, after, limit = wire.read_query(request.query, tuple(MODELS[name].filters))
     page = await read_page(*engine_of(request), name, asked, after, limit)
-    return await send_json(request, wire.write_page(name, page.lines, page.following, page.as_of, today_in_india()))
+    return await send_json(
+        request, wire.write_page(name, page.lines, page.following, page.as_of, day_of(datetime.now(UTC)))
+    )

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ import asyncpg
 import pytest
 
 from erp_core.desk import aged
+from erp_core.india import day_of
 from sync_server.engine import desk
-from sync_server.engine.expiring import today_in_india
 from sync_server.store import desk as store
 from sync_server.store.database import Connection, Database
 from sync_server.store.desk import MODELS
@@ -239,7 +239,7 @@ async def test_what_depends_on_the_day_is_worked_out_for_the_day(server: Server,
     answer = await read(server, branches, "agent1", "ageing?partner_id=p2")
 
     assert abs(late["days_left"] + 40) <= 1  # India's day is ahead of UTC's
-    assert answer["on"] == today_in_india().isoformat()
+    assert answer["on"] == day_of(datetime.now(UTC)).isoformat()
     (line,) = answer["lines"]
     assert (line["days_31_60"], line["open_amount"], line["not_due"]) == (500, 500, 0)
     assert "due_days" not in line

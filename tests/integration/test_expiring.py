@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from sync_server.engine.expiring import expire, today_in_india
+from erp_core.india import day_of
+from sync_server.engine.expiring import expire
 from sync_server.store.unit_of_work import SERVER
 from tests.harness.world import House
 
-YESTERDAY = f"DATE '{today_in_india() - timedelta(days=1)}'"
-TODAY = f"DATE '{today_in_india()}'"
+YESTERDAY = f"DATE '{day_of(datetime.now(UTC)) - timedelta(days=1)}'"
+TODAY = f"DATE '{day_of(datetime.now(UTC))}'"
 
 
 async def test_what_is_past_its_last_day_ends_and_what_is_on_it_does_not(house: House) -> None:

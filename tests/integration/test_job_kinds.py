@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from erp_core.india import day_of
 from sync_server.config import load_settings
-from sync_server.engine.expiring import today_in_india
 from sync_server.operate.job_kinds import kinds_of
 from sync_server.operate.jobs import Jobs
 from sync_server.store import jobs as store
@@ -41,7 +41,7 @@ async def test_every_kind_can_be_done_twice(house: House, jobs: Jobs) -> None:
 
 
 async def test_what_is_scheduled_ends_the_lots_of_every_organisation(house: House, jobs: Jobs) -> None:
-    yesterday = today_in_india() - timedelta(days=1)
+    yesterday = day_of(datetime.now(UTC)) - timedelta(days=1)
     await house.run(f"UPDATE availabilities SET valid_until = DATE '{yesterday}' WHERE org_id = 'org_a' AND id = 'l1'")
     await jobs.ask_for_what_is_due()
     await house.run("UPDATE pgqueuer_schedules SET next_run = now() - interval '1 second'")

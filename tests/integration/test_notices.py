@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from erp_core.india import day_of
 from sync_server.engine import notices
-from sync_server.engine.expiring import today_in_india
 from sync_server.engine.notices import follow, tell_of_late_lorries
 from sync_server.store import notices as store
 from tests.harness.world import House
@@ -100,7 +100,7 @@ async def test_whoever_inspected_hears_of_the_dispute(quiet: House) -> None:
 
 
 async def test_a_late_lorry_is_told_of_once(quiet: House) -> None:
-    yesterday = today_in_india() - timedelta(days=1)
+    yesterday = day_of(datetime.now(UTC)) - timedelta(days=1)
     await quiet.run(f"""
       UPDATE trades SET deliver_until = '{yesterday}', trade_date = '{yesterday - timedelta(days=9)}' WHERE id = 't1';
       UPDATE dispatches SET state = 'in_transit', vehicle_number = 'GJ03AB1234' WHERE id = 'd1'
