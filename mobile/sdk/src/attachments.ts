@@ -30,6 +30,7 @@ import type { Session } from './session'
 import { Speaker } from './speaker'
 import { throwLater } from './status'
 import type { Unsubscribe } from './status'
+import { ownerOf } from './tokens'
 import { Transport } from './transport'
 import type { TransportOptions } from './transport'
 import { Tus } from './tus'
@@ -93,7 +94,7 @@ export class Attachments {
     if (!attachments) throw noFiles()
     const identity = await this.session.identity()
     if (identity === null) throw new LoginNeeded('not_logged_in')
-    const owner = `${identity.orgId}/${identity.userId}`
+    const owner = ownerOf(identity)
     const columns = columnsOf(attaching)
     const source = await attachments.open(attaching.file)
     try {
@@ -114,7 +115,7 @@ export class Attachments {
   async items(): Promise<AttachmentItem[]> {
     const me = await this.session.identity()
     const { entries } = await this.queue.read()
-    return me === null ? [] : entries.filter((one) => one.owner === `${me.orgId}/${me.userId}`).map((one) => this.itemOf(one))
+    return me === null ? [] : entries.filter((one) => one.owner === ownerOf(me)).map((one) => this.itemOf(one))
   }
 
   /** Hear what is in the queue: now, and after each change. */

@@ -7,6 +7,8 @@
  */
 import type { Database } from '@nozbe/watermelondb'
 
+import { boundOf } from './backoff'
+import type { Backoff } from './backoff'
 import { syncedTables } from './unsynced'
 
 /** What the app knows of its surroundings; each gives a way to unsubscribe. React Native: NetInfo and AppState. */
@@ -23,7 +25,7 @@ export interface AutoOptions extends Surroundings {
   /** Milliseconds between syncs if nothing else happens; default 60 000; 0: never. */
   everyMs?: number
   /** The first and the longest wait after a failure. Each is drawn between nothing and a bound that doubles. */
-  backoffMs?: { first: number; longest: number }
+  backoffMs?: Backoff
   random?: () => number
 }
 
@@ -106,6 +108,6 @@ export class Auto {
 
   private backoff(): number {
     const { backoffMs = { first: 2000, longest: 300_000 }, random = Math.random } = this.options
-    return random() * Math.min(backoffMs.longest, backoffMs.first * 2 ** Math.min(this.failures, 20))
+    return random() * boundOf(backoffMs, this.failures)
   }
 }

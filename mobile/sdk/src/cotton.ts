@@ -40,6 +40,7 @@ import { stockSync } from './stock'
 import { localStore } from './storage'
 import { SyncLog } from './synclog'
 import type { SyncLogEntry } from './synclog'
+import { ownerOf } from './tokens'
 import { Transport } from './transport'
 import { countUnsynced, readUnsynced, syncedTables } from './unsynced'
 
@@ -221,7 +222,7 @@ export class CottonSync {
     if (identity === null) throw new LoginNeeded('not_logged_in')
     this.speaker.person = identity
     const { adapter } = this.database
-    const me = `${identity.orgId}/${identity.userId}`
+    const me = ownerOf(identity)
     const owner = await adapter.getLocal(OWNER)
     if (owner === me) return
     if (owner) {

@@ -12,6 +12,8 @@ import type { Database } from '@nozbe/watermelondb'
 import { getLastPulledAt } from '@nozbe/watermelondb/sync/impl'
 
 import type { Surroundings } from './auto'
+import { boundOf } from './backoff'
+import type { Backoff } from './backoff'
 import type { CottonSync } from './cotton'
 import { LoginNeeded } from './errors'
 import { frameOf, platformSocket } from './socket'
@@ -32,7 +34,7 @@ export interface LiveOptions extends Surroundings {
   /** Milliseconds between syncs while there is no connection; default 60 000; 0: never. */
   pollMs?: number
   /** The first and the longest wait before it is tried again. Each is drawn between half a bound that doubles and the bound. */
-  backoffMs?: { first: number; longest: number }
+  backoffMs?: Backoff
   /** Milliseconds until a connection that does not open is given up; default 15 000. */
   openMs?: number
   random?: () => number
@@ -157,7 +159,7 @@ export class LiveConnection {
   private later(longest = false): void {
     if (!this.started || !this.online || !this.active) return
     const { backoffMs = { first: 1000, longest: 120_000 }, random = Math.random } = this.options
-    const bound = longest ? backoffMs.longest : Math.min(backoffMs.longest, backoffMs.first * 2 ** Math.min(this.failures, 20))
+    const bound = longest ? backoffMs.longest : boundOf(backoffMs, this.failures)
     this.failures += 1
     this.become('waiting')
     this.poll()

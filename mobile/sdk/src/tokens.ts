@@ -21,6 +21,11 @@ export interface Identity {
   mustEnrol?: true
 }
 
+/** By what name a phone keeps things for somebody. */
+export function ownerOf({ orgId, userId }: Identity): string {
+  return `${orgId}/${userId}`
+}
+
 export interface Tokens extends Identity {
   access: string
   refresh: string

@@ -7,6 +7,8 @@
  * Owns: retries, timeouts, cancellation, the way from an answer to an error. Must not know: what is asked; who asks is the authorizer's.
  * Invariant: an answer is whole or an error; no wait outlives its signal (test/unit/transport.test.ts).
  */
+import { boundOf } from './backoff'
+import type { Backoff } from './backoff'
 import { Cancelled, NetworkError, SyncError, syncError } from './errors'
 
 /** The part of `fetch` that is used; React Native's, the browser's and Node's all fit. */
@@ -55,7 +57,7 @@ export interface TransportOptions {
   /** How often a request is tried at most; default 4. */
   attempts?: number
   /** The first and the longest wait between attempts, in milliseconds; drawn between nothing and that. */
-  backoffMs?: { first: number; longest: number }
+  backoffMs?: Backoff
   random?: () => number
 }
 
@@ -134,7 +136,7 @@ export class Transport {
     if (failure instanceof SyncError && !AGAIN.has(failure.status)) return null
     const { backoffMs = { first: 500, longest: 8000 }, random = Math.random } = this.options
     if (told !== null) return told > WAIT_MAX_MS ? null : told
-    return random() * Math.min(backoffMs.longest, backoffMs.first * 2 ** attempt)
+    return random() * boundOf(backoffMs, attempt)
   }
 }
 

@@ -13,10 +13,13 @@ import type { Database } from '@nozbe/watermelondb'
 
 import type { AttachQueue, Entry } from './attachqueue'
 import type { Surroundings } from './auto'
+import { boundOf } from './backoff'
+import type { Backoff } from './backoff'
 import { Cancelled, SyncError } from './errors'
 import type { OpenFile } from './filebytes'
 import type { Lock } from './lock'
 import { throwLater } from './status'
+import { ownerOf } from './tokens'
 import type { Identity } from './tokens'
 import type { Tus, Uploaded } from './tus'
 import { Unfit, concernsAll, helpsAgain, reasonOf } from './uploadverdict'
@@ -29,7 +32,7 @@ export interface UploadOptions extends Surroundings {
   /** How many files are sent at a time; default 1. */
   atOnce?: number
   /** The first and the longest wait after a failure. Each is drawn between half a bound that doubles and the bound. */
-  backoffMs?: { first: number; longest: number }
+  backoffMs?: Backoff
   random?: () => number
 }
 
@@ -66,6 +69,7 @@ const RECORD_MISSING = 'record_missing'
 const MISSING = 'The record of this file is not on this phone: it was deleted, or refused. The inbox says why.'
 /** Refusals that an hour, or an administrator, may have mended: tried again when the app starts. */
 const AT_START: ReadonlySet<string> = new Set(['file_unreadable', 'not_found', 'forbidden', 'quota_reached'])
+
 export class Uploads {
   private readonly abouts = new Map<string, About>()
   private readonly busy = new Set<string>()
@@ -192,7 +196,7 @@ export class Uploads {
     this.dueAt = 0
     const me = await this.by.speakFor()
     if (me === null) return null
-    const { entries, rows, paused } = await this.settled(`${me.orgId}/${me.userId}`)
+    const { entries, rows, paused } = await this.settled(ownerOf(me))
     if (paused || signal.aborted) return null
     const now = Date.now()
     const ready = entries.filter(({ id, done, failed }) => {
@@ -305,6 +309,6 @@ export class Uploads {
 
   private backoff(failures: number): number {
     const { backoffMs = { first: 2000, longest: 300_000 }, random = Math.random } = this.options
-    return Math.min(backoffMs.longest, backoffMs.first * 2 ** Math.min(failures, 20)) * (0.5 + random() / 2)
+    return boundOf(backoffMs, failures) * (0.5 + random() / 2)
   }
 }
