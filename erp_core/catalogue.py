@@ -64,7 +64,7 @@ from erp_core.entities.weighment import WEIGHMENT
 from erp_core.language import Entity, Phone
 from erp_core.scopes import Follows
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """The newest schema of the phones; entities and fields say in `since` which version first had them."""
 
 

@@ -26,7 +26,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from erp_core.entities.availability import ON_OFFER
-from erp_core.entities.dispatch import bales_sent
+from erp_core.entities.dispatch import ARRIVED, bales_sent
 from erp_core.exposure import OPEN, exposure
 from erp_core.money import to_paise
 from erp_core.values import Row
@@ -41,7 +41,6 @@ ASKED: Final = ("open", "part_filled")
 """States of a requirement in which bales are still looked for."""
 PENDING: Final = frozenset({"confirmed", "in_delivery"})
 """States of a trade whose bales are on their way or to be sent; while it is disputed nothing moves."""
-ARRIVED: Final = frozenset({"delivered", "short"})
 NOTHING: Final = Decimal("0.00")
 
 SHOWS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {

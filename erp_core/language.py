@@ -269,7 +269,8 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """DERIVED fields of another row that follow from this entity: a partner's exposure from its open trades.
+    """Fields of another row that follow from this entity: DERIVED ones, such as a partner's exposure from its open trades, or a
+    state that is reached with it (a negotiation of which an offer is accepted).
 
     When a row changes, the row of `into` that its field `via` names (before and after) gets `compute(row, all rows of this
     entity whose via names it)`.

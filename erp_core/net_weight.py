@@ -1,6 +1,6 @@
 """Net weight: from the weighbridge to the weight that is paid, and the difference to what was contracted.
 
-Owns: tare, samples, the correction for moisture, the tolerance on weight.
+Owns: tare, samples, the correction for moisture, the tolerance on weight; what a contract's document says of them.
 Must not know: entities.
 Invariant: the lines add up to the payable weight (tests/properties/test_net_weight.py).
 
@@ -9,11 +9,13 @@ All weights in kilograms. Each line is rounded once, half to even, to ten grams,
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
+from erp_core.quality import number_of
 from erp_core.rates import rounded
 from erp_core.units import CANDY_KG
 
@@ -111,3 +113,56 @@ def weight_difference(
     settled = rounded(beyond, PLACES)
     rupees = rounded(Fraction(settled) * Fraction(price_per_candy) / Fraction(CANDY_KG))
     return WeightDifference(contracted_kg, delivered_kg, difference, settled, rupees)
+
+
+# --- What a contract says of it -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WeightTerms:
+    """How a contract pays weight. `moisture_base_pct` None: as it is weighed; `credit_dry`: drier lint is paid as more."""
+
+    tolerance_pct: Decimal = Decimal(0)
+    packing_per_bale_kg: Decimal = Decimal(0)
+    moisture_base_pct: Decimal | None = None
+    credit_dry: bool = False
+
+
+_MOST: Final[Mapping[str, Decimal]] = {
+    "tolerance_pct": Decimal(10),
+    "packing_kg": Decimal(20),
+    "moisture_pct": Decimal(30),
+}
+"""Parts of the document that are numbers, and what is more than anybody agrees on."""
+
+
+def weight_terms(document: Mapping[str, Any] | None) -> WeightTerms:
+    """Read what a contract says of weight. Parts that cannot be read are passed over: a rule keeps them out, SQL does not.
+
+    >>> weight_terms({"tolerance_pct": 0.5, "packing_kg": "0.9"}).packing_per_bale_kg
+    Decimal('0.9')
+    """
+    said = document or {}
+    tolerance, packing, moisture = (_part(name, said.get(name)) for name in _MOST)
+    return WeightTerms(tolerance or Decimal(0), packing or Decimal(0), moisture, said.get("credit_dry") is True)
+
+
+def misweighed(document: Mapping[str, Any] | None) -> Iterator[str]:
+    """Name what is wrong with what a contract says of weight.
+
+    >>> list(misweighed({"tolerance_pct": 50}))
+    ['tolerance_pct is 50; it must be a number between 0 and 10']
+    """
+    for name, plain in (document or {}).items():
+        if name == "credit_dry":
+            if not isinstance(plain, bool):
+                yield f"{name} is {plain!r}; it must be true or false"
+        elif name not in _MOST:
+            yield f"{name} is not known; known are {', '.join((*_MOST, 'credit_dry'))}"
+        elif _part(name, plain) is None:
+            yield f"{name} is {plain!r}; it must be a number between 0 and {_MOST[name]}"
+
+
+def _part(name: str, plain: Any) -> Decimal | None:
+    value = number_of(plain)
+    return value if value is not None and 0 <= value <= _MOST[name] else None

@@ -1,13 +1,13 @@
 """Quality in money: what readings add to and take from the price that was agreed, parameter by parameter.
 
-Owns: the scales, their steps, the breakdown and the mean of several samples.
+Owns: the scales, their steps, the breakdown and the mean of several samples; what a contract's document says of them.
 Must not know: entities. What misses a base and what rejects, quality.py says.
 Invariant: the lines add up to the total; a worse reading is never worth more (tests/properties/test_premiums.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -15,7 +15,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Final
 
-from erp_core.quality import BY_NAME, judge, number_of
+from erp_core.quality import BY_NAME, judge, misbased, number_of
 from erp_core.rates import rounded
 
 
@@ -54,6 +54,69 @@ MICRONAIRE_2012: Final = Scale(
 )
 """An example of a published scale: allowances of the grade and staple margins of the second half of September 2012 for
 upland cotton in Pakistan (cotonservicecorporation.blogspot.com/2012/09). A contract brings its own."""
+
+
+# --- What a contract says of it -----------------------------------------------------------------------------------------
+
+STEPS: Final = ("down", "up")
+MOST_STEPS: Final = 20
+
+
+def scales_of(bases: Mapping[str, Any] | None) -> Mapping[str, Scale]:
+    """Read the scales that a contract states beside its bases; what cannot be read moves nothing, as in quality.judge.
+
+    >>> owed = {"micronaire": {"base": 3.8, "down": [{"up_to": 0.1, "percent": 0.5}]}}
+    >>> scales_of(owed)["micronaire"].down
+    (Step(up_to=Decimal('0.1'), percent=Decimal('0.5')),)
+    """
+    found = {}
+    for name, owed in (bases or {}).items():
+        if isinstance(owed, Mapping) and not list(_misstepped(name, owed)):
+            found[name] = _scale(owed)
+    return found
+
+
+def misagreed(document: Mapping[str, Any] | None) -> Iterator[str]:
+    """Name what is wrong with what a contract owes: its bases (quality.misbased) and the steps beside them.
+
+    >>> list(misagreed({"micronaire": {"base": 3.8, "down": [{"up_to": 0.2, "percent": 1}, {"up_to": 0.1, "percent": 2}]}}))
+    ['micronaire: steps ascend']
+    """
+    plain = {
+        name: {part: said for part, said in owed.items() if part not in STEPS} if isinstance(owed, Mapping) else owed
+        for name, owed in (document or {}).items()
+    }
+    yield from misbased(plain)
+    for name, owed in (document or {}).items():
+        if isinstance(owed, Mapping):
+            yield from _misstepped(name, owed)
+
+
+def _misstepped(name: str, owed: Mapping[str, Any]) -> Iterator[str]:
+    for part in STEPS:
+        listed = owed.get(part, [])
+        if not isinstance(listed, list) or len(listed) > MOST_STEPS or any(_step(one) is None for one in listed):
+            yield f'{name}: "{part}" lists at most {MOST_STEPS} steps, each with "up_to" and "percent", numbers of 0 to 100'
+            return
+    try:
+        _scale(owed)
+    except ValueError as fault:
+        yield f"{name}: {fault}"
+
+
+def _scale(owed: Mapping[str, Any]) -> Scale:
+    down, up = (tuple(step for one in owed.get(part, ()) if (step := _step(one)) is not None) for part in STEPS)
+    return Scale(down, up)
+
+
+def _step(plain: Any) -> Step | None:
+    if not isinstance(plain, Mapping) or plain.keys() != {"up_to", "percent"}:
+        return None
+    up_to, percent = number_of(plain["up_to"]), number_of(plain["percent"])
+    return None if up_to is None or percent is None or not 0 <= percent <= 100 or up_to > 100 else Step(up_to, percent)
+
+
+# --- What it comes to ---------------------------------------------------------------------------------------------------
 
 
 class Effect(Enum):

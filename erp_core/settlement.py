@@ -13,22 +13,25 @@ from decimal import Decimal
 
 from erp_core.brokerage import Brokerage, tax_on
 from erp_core.gst import PaidBy, gst
-from erp_core.money import lint_amount
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What a trade was agreed on, and where its parties are: state codes or GSTINs. `place`: where the goods are supplied."""
+class Parties:
+    """Where the parties of a trade are registered, as state codes or GSTINs; None: not at all (no tax is charged by them)."""
 
-    bales: int
-    bale_weight_kg: Decimal
-    price_per_candy: Decimal
+    buyer: str | None
+    seller: str | None
+    broker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """Rupees for what was supplied: `what` as in a line, the tax on it, and where (state code) it was supplied."""
+
+    what: str
+    rupees: Decimal
     tax_pct: Decimal
-    buyer_state: str
-    seller_state: str
-    place: str
-    broker_state: str | None = None
-    tax_paid_by: PaidBy = PaidBy.SUPPLIER
+    place: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +56,49 @@ class Account:
 
 
 def settle(
-    terms: Terms,
+    parties: Parties,
+    supplied: Sequence[Supplied],
     *,
-    quality: Decimal,
-    weight: Decimal,
+    paid_by: PaidBy = PaidBy.SUPPLIER,
     earned: Brokerage | None = None,
     paid: Sequence[Decimal] = (),
 ) -> tuple[Account, ...]:
     """Settle a trade: the goods between buyer and seller, and what either owes the broker.
 
-    `quality`, `weight`: rupees of premiums.quality_value and net_weight.weight_difference, below 0 when the seller is paid
-    less; `paid`: what the buyer paid already. Tax is on the settled value of the goods, since a discount that the contract
-    knew of leaves the value of the supply (Central GST Act 2017, section 15(3)). Figures assumed:
+    `supplied`: goods, and what quality and weight move, each line with its tax as on an invoice; `paid`: what the buyer paid
+    already. Tax is on the settled value of the goods, since a discount that the contract knew of leaves the value of the supply
+    (Central GST Act 2017, section 15(3)). Figures assumed:
 
-    >>> terms = Terms(100, Decimal(170), Decimal(62000), Decimal(5), "33", "24", "33")
-    >>> settle(terms, quality=Decimal("-20000.00"), weight=Decimal("-18435.07"), paid=(Decimal(2000000),))[0].balance
-    Decimal('1071672.87')
+    >>> goods, off = Supplied("goods", Decimal("2963837.80"), Decimal(5), "33"), Decimal("-20000.00")
+    >>> accounts = settle(Parties("33", "24"), [goods, Supplied("quality", off, Decimal(5), "33")], paid=(Decimal(2000000),))
+    >>> accounts[0].balance
+    Decimal('1091029.69')
     """
-    goods = lint_amount(terms.bales, terms.bale_weight_kg, terms.price_per_candy)
-    taxable = goods + quality + weight
-    tax = gst(taxable, terms.tax_pct, supplier=terms.seller_state, place=terms.place, paid_by=terms.tax_paid_by)
-    charged = tax.charged
-    lines = [SettlementLine("goods", goods), SettlementLine("quality", quality), SettlementLine("weight", weight)]
-    if charged:
-        parts = (("cgst", tax.cgst), ("sgst", tax.sgst), ("utgst", tax.utgst), ("igst", tax.igst))
-        lines += [SettlementLine(name, rupees) for name, rupees in parts if rupees]
+    whats = dict.fromkeys(line.what for line in supplied)
+    nothing = Decimal("0.00")
+    lines = [SettlementLine(w, sum((s.rupees for s in supplied if s.what == w), nothing)) for w in whats]
+    taxes = [
+        gst(line.rupees, line.tax_pct, supplier=parties.seller, place=line.place, paid_by=paid_by)
+        for line in supplied
+        if parties.seller is not None and line.place is not None
+    ]
+    charged = [tax for tax in taxes if tax.charged]
+    for name in ("cgst", "sgst", "utgst", "igst"):
+        part = sum((getattr(tax, name) for tax in charged), nothing)
+        lines += [SettlementLine(name, part)] if part else []
     lines += [SettlementLine("payment", -rupees) for rupees in paid]
     accounts = [Account("buyer", "seller", tuple(lines))]
-    if earned is not None and terms.broker_state is not None:
-        sides = (("buyer", earned.buyer, terms.buyer_state), ("seller", earned.seller, terms.seller_state))
-        accounts += [_to_broker(side, part, terms.broker_state, state) for side, part, state in sides if part]
+    if earned is not None:
+        sides = (("buyer", earned.buyer, parties.buyer), ("seller", earned.seller, parties.seller))
+        accounts += [_to_broker(side, part, parties.broker, state) for side, part, state in sides if part]
     return tuple(accounts)
 
 
-def _to_broker(side: str, part: Decimal, broker: str, payer: str) -> Account:
-    tax = tax_on(part, broker=broker, payer=payer).total
-    return Account(side, "broker", (SettlementLine("brokerage", part), SettlementLine("brokerage_tax", tax)))
+def _to_broker(side: str, part: Decimal, broker: str | None, payer: str | None) -> Account:
+    lines = [SettlementLine("brokerage", part)]
+    if broker is not None:
+        lines.append(SettlementLine("brokerage_tax", tax_on(part, broker=broker, payer=payer or broker).total))
+    return Account(side, "broker", tuple(lines))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ STATES = States(
 
 ON_THE_ROAD = frozenset({"loaded", "in_transit", "delivered", "short", "rejected"})
 
+ARRIVED = frozenset({"delivered", "short"})
+
 TOLERANCE_PCT = Decimal(5)
 """How far the bales of all lorries may exceed a trade's: lots go out in whole lorries and press lots, so a few bales more are
 usual and many more are a slip of the pen or another contract. An assumption: export offers of Indian ginners state a weight

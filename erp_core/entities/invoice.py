@@ -9,7 +9,7 @@ Invariant: an issued invoice never changes but for what is paid of it; its lines
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -50,20 +50,27 @@ def tax_of_line(invoice: Row, amount: Decimal, percent: Decimal) -> Tax:
 
 
 def billed(invoice: Row, lines: Sequence[Row]) -> Mapping[str, Value]:
-    """Add up the lines: amount, the parts of the tax, what the buyer is to pay, and what of it is outstanding."""
-    taxes = [tax_of_line(invoice, line["amount"], line["tax_pct"]) for line in lines if line["amount"] is not None]
-    amount = sum((line["amount"] for line in lines if line["amount"] is not None), NOTHING)
-    total = amount + sum((tax.charged for tax in taxes), NOTHING)
-    sums = {
-        "amount": amount,
-        "cgst_amount": sum((tax.cgst for tax in taxes), NOTHING),
-        "sgst_amount": sum((tax.sgst for tax in taxes), NOTHING),
-        "utgst_amount": sum((tax.utgst for tax in taxes), NOTHING),
-        "igst_amount": sum((tax.igst for tax in taxes), NOTHING),
-        "total_amount": total,
-        "outstanding_amount": max(total - invoice["paid_amount"], NOTHING),
+    """Add up the lines: amount, the parts of the tax, what the buyer is to pay, and what of it is outstanding.
+
+    Where more is taken off than is owed, it comes to nothing, and `_complete` does not let it be issued.
+    """
+    known = [line for line in lines if line["amount"] is not None]
+    taxes = [tax_of_line(invoice, line["amount"], line["tax_pct"]) for line in known]
+    amount = _fitting(line["amount"] for line in known)
+    parts = {
+        "cgst_amount": _fitting(tax.cgst for tax in taxes),
+        "sgst_amount": _fitting(tax.sgst for tax in taxes),
+        "utgst_amount": _fitting(tax.utgst for tax in taxes),
+        "igst_amount": _fitting(tax.igst for tax in taxes),
     }
-    return {name: min(value, RUPEES.ceiling) for name, value in sums.items()}
+    total = _fitting((amount, *(() if invoice["reverse_charge"] else parts.values())))
+    outstanding = max(total - invoice["paid_amount"], NOTHING)
+    return {"amount": amount, **parts, "total_amount": total, "outstanding_amount": outstanding}
+
+
+def _fitting(rupees: Iterable[Decimal]) -> Decimal:
+    """Add up, to what a field holds."""
+    return max(min(sum(rupees, NOTHING), RUPEES.ceiling), NOTHING)
 
 
 def settled(invoice: Row, allocations: Sequence[Row]) -> Mapping[str, Value]:
@@ -111,7 +118,9 @@ def _complete(after: Row, before: Row | None, _: World) -> Iterator[Violation]:
             yield Violation("incomplete", f"An invoice is issued with {what}.", (name,))
     if after["amount"] <= 0:
         yield Violation(
-            "no_lines", "An invoice is issued with at least one line; write down what was sold.", ("amount",)
+            "no_lines",
+            "An invoice is issued with lines that come to more than nothing; write down what was sold.",
+            ("amount",),
         )
 
 

@@ -56,12 +56,14 @@ def _round(row: Row, world: World) -> Mapping[str, Value]:
     return {"round": min(1 + max((offer["round"] or 0 for offer in siblings), default=0), ROUNDS.most)}
 
 
-def _standing(_: Row, offers: Sequence[Row]) -> Mapping[str, Value]:
-    """What a negotiation shows of its offers: the accepted one, else the newest."""
+def _standing(negotiation: Row, offers: Sequence[Row]) -> Mapping[str, Value]:
+    """What a negotiation shows of its offers: the accepted one, else the newest; with an accepted one it is accepted, too."""
     in_order = sorted(offers, key=lambda offer: (offer["round"] or 0, offer["price_per_candy"], offer["bales"]))
     accepted = [offer for offer in in_order if offer["state"] == "accepted"]
     shown = (accepted or in_order)[-1:]
+    agreed = {"state": "accepted"} if accepted and negotiation["state"] == "open" else {}
     return {
+        **agreed,
         "rounds": min(len(offers), ROUNDS.most),
         "accepted_round": (accepted[-1]["round"] or 0) if accepted else 0,
         "price_per_candy": shown[0]["price_per_candy"] if shown else None,

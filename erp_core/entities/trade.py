@@ -29,7 +29,8 @@ from erp_core.language import (
     locked,
 )
 from erp_core.money import lint_amount, percent_of
-from erp_core.quality import misbased
+from erp_core.net_weight import misweighed
+from erp_core.premiums import misagreed
 from erp_core.rules import (
     BROKERS,
     BUYERS,
@@ -123,6 +124,22 @@ def _lot_covers(after: Row, _before: Row | None, world: World) -> Iterator[Viola
         yield Violation("not_enough_bales", sentence, ("bales", "availability_id"))
 
 
+@when_touched("negotiation_id", "state")
+def _of_the_negotiation(after: Row, _before: Row | None, world: World) -> Iterator[Violation]:
+    """What was agreed on in a negotiation becomes one trade, between the same two."""
+    negotiation = world.get("negotiation", after["negotiation_id"])
+    if negotiation is None or after["state"] == "cancelled":
+        return
+    for name in ("buyer_id", "seller_id", "commodity_id"):
+        if after[name] != negotiation[name]:
+            sentence = f"{name} is not that of the negotiation."
+            yield Violation("not_of_the_negotiation", sentence, (name, "negotiation_id"))
+    trades = world.siblings("trade", "negotiation_id", after["negotiation_id"])
+    if sum(trade["state"] != "cancelled" for trade in trades) > 1:
+        sentence = "There is a trade of this negotiation already; what was agreed on once is traded once."
+        yield Violation("second_trade", sentence, ("negotiation_id",))
+
+
 def _parties_approved(after: Row, before: Row | None, world: World) -> Iterator[Violation]:
     """A trade is confirmed with partners whom the office has approved."""
     if not enters(after, before, OPEN):
@@ -163,16 +180,22 @@ TRADE = Entity(
         variety_of_commodity,
         in_order("trade_date", "deliver_until"),
         in_order("deliver_from", "deliver_until"),
-        well_stated("quality_bases", misbased),
+        well_stated("quality_bases", misagreed),
+        well_stated("weight_terms", misweighed),
         _sum_fits,
         _of_the_lot,
         _lot_covers,
+        _of_the_negotiation,
         _parties_approved,
         within_credit,
     ),
     delete_rules=(deletable_while("state", STATES.words[0]),),
     derive=_amounts,
-    gathers=(Gather("trade", "availability_id", "availability_id"), Gather("trade", "buyer_id", "buyer_id")),
+    gathers=(
+        Gather("trade", "availability_id", "availability_id"),
+        Gather("trade", "buyer_id", "buyer_id"),
+        Gather("trade", "negotiation_id", "negotiation_id"),
+    ),
     rollups=(Rollup("business_partner", "buyer_id", exposure),),
     fields=(
         Field("branch_id", Reference("branch"), required=True),
@@ -181,6 +204,7 @@ TRADE = Entity(
         Field("seller_id", Reference("business_partner"), TERMS, required=True),
         Field("broker_id", Reference("business_partner"), TERMS),
         Field("availability_id", Reference("availability"), TERMS),
+        Field("negotiation_id", Reference("negotiation"), ONCE, since=5, read=PRICES),
         Field("commodity_id", Reference("commodity"), TERMS, required=True),
         Field("variety_id", Reference("variety"), TERMS),
         Field("bales", BALES, TERMS, required=True),
@@ -189,6 +213,7 @@ TRADE = Entity(
         ),
         Field("price_per_candy", PRICE_PER_CANDY, TERMS, required=True, read=PRICES),
         Field("brokerage_pct", PERCENT, TERMS, required=True, default=Decimal("0.00"), read=("desk.read",)),
+        Field("commission_structure_id", Reference("commission_structure"), TERMS, since=5, read=("desk.read",)),
         Field("tax_pct", PERCENT, TERMS, required=True, default=Decimal("0.00")),
         Field("delivery_terms", Text(200), TERMS),
         Field("payment_terms", Text(200), TERMS, read=PRICES),
@@ -197,6 +222,14 @@ TRADE = Entity(
             Document(),
             TERMS,
             help='what is owed: {"staple_mm": {"base": 29, "allowance": 0.5, "reject": 1.5}} (erp_core/quality.py)',
+        ),
+        Field(
+            "weight_terms",
+            Document(),
+            TERMS,
+            since=5,
+            help='how weight is paid: {"tolerance_pct": 0.5, "packing_kg": 0.9, "moisture_pct": 8.5, "credit_dry": false}'
+            " (erp_core/net_weight.py)",
         ),
         Field("trade_date", Day(), TERMS, required=True),
         Field("deliver_from", Day(), TERMS),

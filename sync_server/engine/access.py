@@ -145,7 +145,7 @@ def _of_references(draft: Draft, world: World) -> Iterator[Violation]:
 def unknown_reference(field: str, target: str) -> Violation:
     """Say that a field names a record that is not there."""
     title = BY_NAME[target].title.lower()
-    return Violation("unknown_reference", f"{field} names a {title} that does not exist (any more).", (field,))
+    return Violation("unknown_reference", f"{field} names a record ({title}) that does not exist (any more).", (field,))
 
 
 # --- Rights -----------------------------------------------------------------------------------------------------------

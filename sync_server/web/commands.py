@@ -7,6 +7,7 @@ Invariant: handlers only translate (tests/architecture/test_sizes.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -14,7 +15,10 @@ from aiohttp import web
 
 from conflict.mutation import Mutation, Operation
 from erp_core.commands import Command
+from erp_core.makers import Maker
 from sync_server.engine.commanding import command
+from sync_server.engine.making import Shown, make
+from sync_server.store.idempotency import Kept
 from sync_server.web import keys
 from sync_server.web.answers import send_json
 from sync_server.web.bodies import JSON_TYPES, read_body
@@ -47,3 +51,25 @@ class Commanded:
         render = partial(rendered, "", named, listing.preferences(request.headers))
         done = partial(command, *engine_of(request), id, self.asked, given, read_if_match(base))
         return await answer_once(request, body, render, done)
+
+
+class Making:
+    """The handler of one maker."""
+
+    def __init__(self, asked: Maker) -> None:
+        self.asked = asked
+        self.path = f"/api/v1/{asked.entity.table}/{{id}}/{asked.name}"
+
+    async def do(self, request: web.Request) -> web.StreamResponse:
+        """POST /api/v1/{table}/{id}/{command} with its parameters: 201 and the record that was made first."""
+        body = await read_body(request, request.app[keys.SETTINGS], TYPES)
+        given = commanding.read_given(self.asked, loads(body) if body else None)
+        render = partial(_shown, listing.preferences(request.headers))
+        done = partial(make, *engine_of(request), request.match_info["id"], self.asked, given)
+        return await answer_once(request, body, render, done)
+
+
+def _shown(preferred: Mapping[str, str], shown: Shown) -> Kept:
+    table, id = shown.key
+    named = Mutation(table, id, Operation.CREATED if shown.written.new else Operation.UPDATED, {})
+    return rendered(f"/api/v1/{table}/{id}", named, preferred, shown.written)

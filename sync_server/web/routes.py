@@ -17,6 +17,7 @@ from erp_core.access import CODES, GUEST, MEMBER, OWN
 from erp_core.catalogue import ENTITIES
 from erp_core.commands import of_entity
 from erp_core.entities.attachment import ATTACHMENT
+from erp_core.makers import makers_of
 from erp_core.numbering import LEASED, NUMBERED
 from sync_server.web import (
     auth,
@@ -38,6 +39,7 @@ from sync_server.web import (
     policies,
     resolving,
     sessions,
+    settlement,
     sync,
     totp,
     tus,
@@ -47,7 +49,7 @@ from sync_server.web import (
     webhooks,
 )
 from sync_server.web.bulk import Bulk
-from sync_server.web.commands import Commanded, get_commands
+from sync_server.web.commands import Commanded, Making, get_commands
 from sync_server.web.console import catalogue as console_catalogue
 from sync_server.web.console import files as console_files
 from sync_server.web.console import health as console_health
@@ -86,6 +88,8 @@ def _entity_routes() -> Iterator[Route]:
             yield Route("POST", past.restore_path, past.restore, access.update)
         for handler in map(Commanded, of_entity(entity)):
             yield Route("POST", handler.path, handler.do, handler.asked.needs)
+        for maker in map(Making, makers_of(entity)):
+            yield Route("POST", maker.path, maker.do, maker.asked.needs)
         files = TableFiles(entity)
         yield Route("GET", files.path_out, files.take_out, access.read, by_engine=True)
         if access.create:
@@ -154,6 +158,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("GET", "/api/v1/sync/health", console_health.get_health, ("device.manage",)),
     Route("GET", "/api/v1/sync/schema", sync.get_schema, LOGGED_IN),
     Route("GET", "/api/v1/sync/policies", policies.get_policies, LOGGED_IN),
+    Route("GET", "/api/v1/trades/{id}/settlement", settlement.get_settlement, ("desk.read",), by_engine=True),
     Route("GET", "/api/v1/desk/positions", desk.get_positions, ("desk.read",), by_engine=True),
     Route("GET", "/api/v1/desk/exposure", desk.get_exposure, ("desk.read",), by_engine=True),
     Route("GET", "/api/v1/desk/deliveries", desk.get_deliveries, ("desk.read",), by_engine=True),

@@ -7,18 +7,21 @@ Invariant: what passes is what the command declares, read as its fields read it 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
 from erp_core.commands import COMMANDS, Command
 from erp_core.language import Field
+from erp_core.makers import MAKERS, Maker
 from erp_core.values import Choice, Unreadable, Value
 from sync_server.wire.problems import Problem, pointer, shown
 from sync_server.wire.records import check_type
 
+Asked: TypeAlias = Command | Maker
 
-def read_given(command: Command, body: Any) -> dict[str, Value]:
+
+def read_given(command: Asked, body: Any) -> dict[str, Value]:
     """Read what is sent with a command; nothing is as good as {}. Raises Problem, which points at the fault."""
     if body is None:
         body = {}
@@ -45,24 +48,26 @@ def _read(field: Field, plain: Any) -> Value:
         raise Problem("invalid_value", f"{field.name} {unreadable}.", pointer=pointer(field.name)) from None
 
 
-def _described(command: Command) -> dict[str, Any]:
+def _described(command: Asked) -> dict[str, Any]:
+    makes = command.makes.table if isinstance(command, Maker) else None
     return {
         "table": command.entity.table,
         "name": command.name,
         "title": command.title,
-        "field": command.machine,
+        "field": command.machine if command.starts else None,
         "from": list(command.starts),
-        "to": command.to,
+        "to": None if isinstance(command, Maker) else command.to,
+        "makes": makes,
         "needs": list(command.needs),
         "parameters": [_parameter(field, command) for field in command.fields()],
     }
 
 
-def _parameter(field: Field, command: Command) -> dict[str, Any]:
+def _parameter(field: Field, command: Asked) -> dict[str, Any]:
     words = {"words": list(field.type.words)} if isinstance(field.type, Choice) else {}
     needed = field.required and field in command.parameters
     return {"name": field.name, "type": field.type.plain_kind, "required": needed, "help": field.help, **words}
 
 
-CATALOGUE: Final = orjson.dumps({"commands": [_described(command) for command in COMMANDS]})
-"""Every command, with what it takes and what it asks for."""
+CATALOGUE: Final = orjson.dumps({"commands": [*map(_described, COMMANDS), *map(_described, MAKERS)]})
+"""Every command, with what it takes and what it asks for; those that make records come last."""

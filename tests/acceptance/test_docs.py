@@ -29,6 +29,7 @@ from aiohttp import web
 
 from erp_core.catalogue import ENTITIES
 from erp_core.commands import COMMANDS
+from erp_core.makers import MAKERS
 from mobile.node import SDK, ready_sdk
 from sync_server.config import PREFIX, Settings
 from sync_server.operate.launch import package
@@ -306,10 +307,13 @@ def test_every_route_is_described() -> None:
 def _path(resource: web.AbstractResource) -> str:
     """Give the path of a resource; those of the entities are described together, as {table}."""
     tables = "|".join(entity.table for entity in ENTITIES)
-    if re.fullmatch(r"/api/v1/attachments/\{id\}/(bytes|link)", resource.canonical):  # no other entity has these
+    of_one_entity = r"/api/v1/(attachments/\{id\}/(bytes|link)|trades/\{id\}/settlement)"
+    if re.fullmatch(of_one_entity, resource.canonical):
         return resource.canonical
     pattern = rf"(/api/v1(?:/export|/import)?)/(?:{tables})(/bulk|/{{id}}.*)?"
-    if any(resource.canonical == f"/api/v1/{c.entity.table}/{{id}}/{c.name}" for c in COMMANDS):
+    if any(
+        resource.canonical == f"/api/v1/{c.entity.table}/{{id}}/{c.name}" for many in (COMMANDS, MAKERS) for c in many
+    ):
         return "/api/v1/{table}/{id}/{command}"
     found = re.fullmatch(pattern, resource.canonical)
     return f"{found[1]}/{{table}}{found[2] or ''}" if found else resource.canonical

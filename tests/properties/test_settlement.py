@@ -13,11 +13,19 @@ from hypothesis import strategies as st
 from erp_core.allocation import Due, Paid, allocate
 from erp_core.brokerage import Basis, Slab, Structure, brokerage
 from erp_core.gst import PaidBy
-from erp_core.settlement import OpenTrade, Terms, credit_exposure, settle
+from erp_core.settlement import OpenTrade, Parties, Supplied, credit_exposure, settle
 
 RUPEES = st.decimals(0, 10**7, places=2)
 ROWS = st.lists(st.tuples(st.integers(0, 9), RUPEES), max_size=8)
 START = date(2026, 4, 1)
+SIDES = Parties("33", "24")
+
+
+def _supplied(what: str, rupees: Decimal) -> Supplied:
+    return Supplied(what, rupees, Decimal(5), "33")
+
+
+GOODS = _supplied("goods", Decimal("2963837.80"))
 
 
 @given(dues=ROWS, pays=ROWS)
@@ -44,13 +52,14 @@ def test_every_rupee_is_somewhere_and_the_oldest_debt_goes_first(
 def test_what_is_owed_moves_by_what_is_taken_off_and_its_tax(
     quality: Decimal, weight: Decimal, paid: list[Decimal]
 ) -> None:
-    terms = Terms(100, Decimal(170), Decimal(62000), Decimal(5), "33", "24", "33")
+    moves = [_supplied("quality", quality), _supplied("weight", weight)]
 
-    (account,) = settle(terms, quality=quality, weight=weight, paid=paid)
-    (full,) = settle(terms, quality=Decimal(0), weight=Decimal(0))
+    (account,) = settle(SIDES, [GOODS, *moves], paid=paid)
+    (full,) = settle(SIDES, [GOODS])
 
     moved = full.balance - account.balance - sum(paid)
     assert abs(moved + (quality + weight) * Decimal("1.05")) <= Decimal("0.01")
+    assert sum(line.rupees for line in account.lines) == account.balance
 
 
 def test_reverse_charge_and_the_broker_have_their_own_lines() -> None:
@@ -60,11 +69,11 @@ def test_reverse_charge_and_the_broker_have_their_own_lines() -> None:
         bales=100,
         candies=Fraction(0),
     )
-    terms = Terms(100, Decimal(170), Decimal(62000), Decimal(5), "33", "24", "33", "24", PaidBy.RECIPIENT)
 
-    goods, buyer, seller = settle(terms, quality=Decimal(0), weight=Decimal(0), earned=earned)
+    sides = Parties("33", "24", "24")
+    goods, buyer, seller = settle(sides, [GOODS], paid_by=PaidBy.RECIPIENT, earned=earned)
 
-    assert [line.what for line in goods.lines] == ["goods", "quality", "weight"]
+    assert [line.what for line in goods.lines] == ["goods"]
     assert (buyer.debtor, buyer.balance) == ("buyer", Decimal("1180.00"))
     assert (seller.debtor, seller.balance) == ("seller", Decimal("1180.00"))
 
@@ -75,3 +84,12 @@ def test_an_invoiced_trade_counts_once(value: Decimal, share: int) -> None:
 
     assert credit_exposure([OpenTrade(value, invoiced)], [invoiced]).total == value
     assert credit_exposure([OpenTrade(value, value)], [], [value]).total == 0
+
+
+def test_broker_who_is_not_registered_charges_no_tax() -> None:
+    structure = Structure(Basis.RUPEES_PER_BALE, (Slab(Decimal(0), Decimal(20)),), seller_share=0)
+    earned = brokerage(structure, value=Decimal(0), bales=100, candies=Fraction(0))
+
+    _, buyer = settle(Parties("33", "24", None), [GOODS], earned=earned)
+
+    assert [(line.what, line.rupees) for line in buyer.lines] == [("brokerage", Decimal("2000.00"))]

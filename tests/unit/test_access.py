@@ -85,9 +85,10 @@ SEEN_BY: Final = {
     "availability.asking_price_per_candy": DESK | PARTNERS,
     "requirement.price_ceiling_per_candy": DESK | {"external_buyer"},
     **dict.fromkeys(
-        ("trade.price_per_candy", "trade.payment_terms", "trade.amount", "trade.tax_amount"), DESK | PARTNERS
+        [f"trade.{name}" for name in ("price_per_candy", "payment_terms", "amount", "tax_amount", "negotiation_id")],
+        DESK | PARTNERS,
     ),
-    **dict.fromkeys(("trade.brokerage_pct", "trade.remarks"), DESK),
+    **dict.fromkeys(("trade.brokerage_pct", "trade.commission_structure_id", "trade.remarks"), DESK),
     **dict.fromkeys([f"attachment.exif_{name}" for name in ("taken_at", "latitude", "longitude", "camera")], HOUSE),
     **dict.fromkeys(("negotiation.requirement_id", "amendment.proposed"), DESK),
     # The own are everybody's; of others', values are for who sees prices and parties.

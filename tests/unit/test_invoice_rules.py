@@ -84,6 +84,27 @@ def test_line_that_comes_to_too_much_is_refused(house: House) -> None:
     assert house.codes("invoice_line", "goods", quantity=Decimal("900000000.000")) == ["too_large"]
 
 
+def test_lorry_is_of_the_trade_that_is_billed_and_on_one_invoice_that_holds(house: House) -> None:
+    bill = house.put("invoice", "bill", state="draft")
+    other_trade = {"invoice_id": "elsewhere", "dispatch_id": "lorry"}
+    house.put("invoice", "elsewhere", **{**bill, "trade_id": None})
+    assert house.codes("invoice_line", "goods", dispatch_id="lorry") == []
+    assert house.judge_new("invoice_line", "goods", **other_trade) == ["billed_already", "other_trade"]
+
+    house.put("invoice", "second", **bill)
+    assert house.judge_new("invoice_line", "goods", invoice_id="second", dispatch_id="lorry") == ["billed_already"]
+    house.put("invoice", "bill", state="cancelled")
+    assert house.codes("invoice_line", "new", position=2) == []
+
+
+def test_more_that_is_taken_off_than_owed_comes_to_nothing(house: House) -> None:
+    off = [{"amount": Decimal("-200.00"), "tax_pct": Decimal(5)}, *LINES]
+
+    found = billed({**house.rows["invoice"]["sent_bill"], "paid_amount": Decimal(0)}, off)
+
+    assert (found["amount"], found["total_amount"]) == (Decimal(0), found["cgst_amount"] * 2)
+
+
 @pytest.mark.parametrize(
     ("place", "parts"),
     [

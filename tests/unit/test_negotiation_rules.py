@@ -96,4 +96,6 @@ def test_negotiation_shows_the_accepted_offer_else_the_newest(house: House) -> N
     agreed = rollup.compute(talk, list(house.rows["offer"].values()))
 
     assert newest == {"rounds": 2, "accepted_round": 0, "price_per_candy": Decimal("61500.00"), "bales": 40}
-    assert agreed == {"rounds": 2, "accepted_round": 1, "price_per_candy": Decimal("61000.00"), "bales": 50}
+    shown = {"rounds": 2, "accepted_round": 1, "price_per_candy": Decimal("61000.00"), "bales": 50}
+    assert agreed == {"state": "accepted", **shown}
+    assert rollup.compute({**talk, "state": "withdrawn"}, list(house.rows["offer"].values())) == shown

@@ -34,7 +34,7 @@ def codes_in(path: Path) -> Iterator[str]:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
-            and node.func.id in ("Violation", "Unreadable")
+            and node.func.id in ("Violation", "Unreadable", "Objection")
         ):
             match node.args:
                 case [ast.Constant(value=str(code)), *_]:

@@ -38,10 +38,29 @@ def test_sound_trade_is_accepted(house: House, state: str) -> None:
         ({"bales": 1_000_000, "price_per_candy": Decimal(9_999_999), "availability_id": None}, "too_large"),
         ({"quality_bases": {"length": {"base": 29}}}, "bad_quality"),
         ({"quality_bases": {"staple_mm": 29}}, "bad_quality"),
+        ({"quality_bases": {"micronaire": {"base": 3.8, "down": [{"up_to": 0.1}]}}}, "bad_quality"),
+        ({"weight_terms": {"tolerance_pct": 11}}, "bad_quality"),
+        ({"weight_terms": {"credit_dry": "yes"}}, "bad_quality"),
     ],
 )
 def test_trade_that_breaks_a_rule_is_refused(house: House, changes: dict[str, Any], code: str) -> None:
     assert code in house.judge_new("trade", "deal", **{"state": "draft", **changes})
+
+
+def test_negotiation_becomes_one_trade_between_its_two(house: House) -> None:
+    house.put("negotiation", "talk", state="accepted")
+    agreed = {"negotiation_id": "talk", "bales": 10, "state": "draft"}
+    assert (
+        house.judge_new("trade", "deal", **agreed, buyer_id="ginner", availability_id=None).count(
+            "not_of_the_negotiation"
+        )
+        == 1
+    )
+    house.put("trade", "new", state="cancelled")
+    assert house.codes("trade", "again", **{**house.rows["trade"]["deal"], **agreed}) == []
+    assert "second_trade" in house.codes("trade", "third", **{**house.rows["trade"]["deal"], **agreed})
+    house.put("trade", "again", state="cancelled")
+    assert "second_trade" not in house.codes("trade", "third", bales=11)
 
 
 def test_lot_covers_all_its_trades_but_the_cancelled_ones(house: House) -> None:

@@ -31,6 +31,7 @@ from sync_server.wire.openapi import (
     numbers,
     people,
     service,
+    settlement,
     syncing,
     table_files,
     webhooks,
@@ -56,6 +57,7 @@ GROUPS: Final = (
     jobs,
     console,
     service,
+    settlement,
     table_files,
     webhooks,
     attachments,
@@ -148,7 +150,7 @@ def _schemas() -> Iterator[tuple[str, Schema]]:
     yield "Problem", faults.problem_schema()
     yield "Reason", faults.reason_schema()
     yield "OutOfSight", entities.out_of_sight()
-    for group in (logins, people, devices, inspecting, desk, histories, service, webhooks, numbers):
+    for group in (logins, people, devices, inspecting, desk, histories, service, settlement, webhooks, numbers):
         yield from group.SCHEMAS.items()
     yield from syncing.schemas()
     for entity in ENTITIES:

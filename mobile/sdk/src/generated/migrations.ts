@@ -478,5 +478,16 @@ export const migrations = schemaMigrations({
         ],
       }),
     ] },
+    { toVersion: 5, steps: [
+      addColumns({ table: 'trades', columns: [
+        { name: 'negotiation_id', type: 'string', isOptional: true, isIndexed: true },
+        { name: 'commission_structure_id', type: 'string', isOptional: true, isIndexed: true },
+        { name: 'weight_terms', type: 'string', isOptional: true },
+      ] }),
+      addColumns({ table: 'invoice_lines', columns: [
+        { name: 'rate_quantity', type: 'number' },
+        { name: 'dispatch_id', type: 'string', isOptional: true, isIndexed: true },
+      ] }),
+    ] },
   ],
 })

@@ -2213,8 +2213,10 @@ export class Trade extends Model {
     branches: { type: 'belongs_to', key: 'branch_id' },
     business_partners: { type: 'belongs_to', key: 'buyer_id' },
     availabilities: { type: 'belongs_to', key: 'availability_id' },
+    negotiations: { type: 'belongs_to', key: 'negotiation_id' },
     commodities: { type: 'belongs_to', key: 'commodity_id' },
     varieties: { type: 'belongs_to', key: 'variety_id' },
+    commission_structures: { type: 'belongs_to', key: 'commission_structure_id' },
     amendments: { type: 'has_many', foreignKey: 'trade_id' },
     samples: { type: 'has_many', foreignKey: 'trade_id' },
     quality_inspections: { type: 'has_many', foreignKey: 'trade_id' },
@@ -2263,6 +2265,13 @@ export class Trade extends Model {
     writeRaw(this, 'availability_id', value)
   }
 
+  get negotiationId(): string | null {
+    return readRaw<string | null>(this, 'negotiation_id')
+  }
+  set negotiationId(value: string | null) {
+    writeRaw(this, 'negotiation_id', value)
+  }
+
   get commodityId(): string {
     return readRaw<string>(this, 'commodity_id')
   }
@@ -2306,6 +2315,13 @@ export class Trade extends Model {
     writeRaw(this, 'brokerage_pct', value)
   }
 
+  get commissionStructureId(): string | null {
+    return readRaw<string | null>(this, 'commission_structure_id')
+  }
+  set commissionStructureId(value: string | null) {
+    writeRaw(this, 'commission_structure_id', value)
+  }
+
   get taxPct(): number {
     return readRaw<number>(this, 'tax_pct')
   }
@@ -2333,6 +2349,14 @@ export class Trade extends Model {
   }
   set qualityBases(value: Record<string, unknown> | null) {
     writeJson(this, 'quality_bases', value)
+  }
+
+  /** how weight is paid: {"tolerance_pct": 0.5, "packing_kg": 0.9, "moisture_pct": 8.5, "credit_dry": false} (erp_core/net_weight.py) */
+  get weightTerms(): Record<string, unknown> | null {
+    return readJson<Record<string, unknown> | null>(this, 'weight_terms')
+  }
+  set weightTerms(value: Record<string, unknown> | null) {
+    writeJson(this, 'weight_terms', value)
   }
 
   get tradeDate(): string {
@@ -2425,12 +2449,20 @@ export class Trade extends Model {
     return relation<Availability>(this, 'availabilities', 'availability_id')
   }
 
+  get negotiation(): Relation<Negotiation> {
+    return relation<Negotiation>(this, 'negotiations', 'negotiation_id')
+  }
+
   get commodity(): Relation<Commodity> {
     return relation<Commodity>(this, 'commodities', 'commodity_id')
   }
 
   get variety(): Relation<Variety> {
     return relation<Variety>(this, 'varieties', 'variety_id')
+  }
+
+  get commissionStructure(): Relation<CommissionStructure> {
+    return relation<CommissionStructure>(this, 'commission_structures', 'commission_structure_id')
   }
 
   get amendments(): Query<Amendment> {
@@ -3412,6 +3444,7 @@ export class InvoiceLine extends Model {
   static override associations: Associations = {
     invoices: { type: 'belongs_to', key: 'invoice_id' },
     units: { type: 'belongs_to', key: 'unit_id' },
+    dispatches: { type: 'belongs_to', key: 'dispatch_id' },
   }
 
   get invoiceId(): string {
@@ -3438,9 +3471,14 @@ export class InvoiceLine extends Model {
     return readRaw<string | null>(this, 'unit_id')
   }
 
-  /** rupees for one of the unit */
+  /** rupees for so many of the unit; below 0 they are taken off */
   get rateAmount(): number {
     return readRaw<number>(this, 'rate_amount')
+  }
+
+  /** for how many of the unit the rate is: 1, or the 355.620 kg of a candy */
+  get rateQuantity(): number {
+    return readRaw<number>(this, 'rate_quantity')
   }
 
   get taxPct(): number {
@@ -3450,6 +3488,11 @@ export class InvoiceLine extends Model {
   /** quantity at the rate, without tax */
   get amount(): number | null {
     return readRaw<number | null>(this, 'amount')
+  }
+
+  /** the lorry that it is for */
+  get dispatchId(): string | null {
+    return readRaw<string | null>(this, 'dispatch_id')
   }
 
   /** when the server first stored the row */
@@ -3478,6 +3521,10 @@ export class InvoiceLine extends Model {
 
   get unit(): Relation<Unit> {
     return relation<Unit>(this, 'units', 'unit_id')
+  }
+
+  get dispatch(): Relation<Dispatch> {
+    return relation<Dispatch>(this, 'dispatches', 'dispatch_id')
   }
 }
 

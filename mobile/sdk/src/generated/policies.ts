@@ -3,8 +3,8 @@ import type { Policies } from '../merge'
 
 /** What decides a clash: as GET /api/v1/sync/policies answers it. */
 export const POLICIES: Policies & { readonly etag: string } = {
-  version: 4,
-  etag: '4-3945f95f4e07',
+  version: 5,
+  etag: '5-6c955ff634f6',
   tables: {
     organisations: {
       columns: {
@@ -498,16 +498,19 @@ export const POLICIES: Policies & { readonly etag: string } = {
         seller_id: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         broker_id: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         availability_id: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
+        negotiation_id: { policy: 'once' },
         commodity_id: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         variety_id: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         bales: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         bale_weight_kg: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         price_per_candy: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         brokerage_pct: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
+        commission_structure_id: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         tax_pct: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         delivery_terms: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         payment_terms: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         quality_bases: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
+        weight_terms: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         trade_date: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         deliver_from: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
         deliver_until: { policy: 'locked', when: { column: 'state', values: ['draft'], unless: true } },
@@ -705,8 +708,10 @@ export const POLICIES: Policies & { readonly etag: string } = {
         quantity: { policy: 'theirs' },
         unit_id: { policy: 'theirs' },
         rate_amount: { policy: 'theirs' },
+        rate_quantity: { policy: 'theirs' },
         tax_pct: { policy: 'theirs' },
         amount: { policy: 'ours' },
+        dispatch_id: { policy: 'once' },
         created_at: { policy: 'ours' },
         updated_at: { policy: 'ours' },
         created_by: { policy: 'ours' },

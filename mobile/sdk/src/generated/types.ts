@@ -761,6 +761,7 @@ export interface TradeRaw {
   seller_id: string
   broker_id: string | null
   availability_id: string | null
+  negotiation_id: string | null
   commodity_id: string
   variety_id: string | null
   bales: number
@@ -768,11 +769,14 @@ export interface TradeRaw {
   bale_weight_kg: number
   price_per_candy: number
   brokerage_pct: number
+  commission_structure_id: string | null
   tax_pct: number
   delivery_terms: string | null
   payment_terms: string | null
   /** what is owed: {"staple_mm": {"base": 29, "allowance": 0.5, "reject": 1.5}} (erp_core/quality.py) */
   quality_bases: string | null
+  /** how weight is paid: {"tolerance_pct": 0.5, "packing_kg": 0.9, "moisture_pct": 8.5, "credit_dry": false} (erp_core/net_weight.py) */
+  weight_terms: string | null
   trade_date: string
   deliver_from: string | null
   deliver_until: string | null
@@ -1050,11 +1054,15 @@ export interface InvoiceLineRaw {
   hsn: string | null
   quantity: number
   unit_id: string | null
-  /** rupees for one of the unit */
+  /** rupees for so many of the unit; below 0 they are taken off */
   rate_amount: number
+  /** for how many of the unit the rate is: 1, or the 355.620 kg of a candy */
+  rate_quantity: number
   tax_pct: number
   /** quantity at the rate, without tax */
   amount: number | null
+  /** the lorry that it is for */
+  dispatch_id: string | null
   /** when the server first stored the row */
   created_at: number
   /** when the server last stored the row */
@@ -1342,7 +1350,7 @@ export const DEFAULTS = {
   weighments: {},
   attachments: { kind: 'photo' },
   invoices: { reverse_charge: false, state: 'draft' },
-  invoice_lines: { tax_pct: 0 },
+  invoice_lines: { rate_quantity: 1, tax_pct: 0 },
   payments: { mode: 'rtgs' },
   payment_allocations: {},
   visits: { state: 'planned' },
