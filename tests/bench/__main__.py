@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench import lives, matching, merges, pulls, pushes, scopes
+from tests.bench import imports, lives, matching, merges, pulls, pushes, scopes
 from tests.bench.measure import Figure, table, write
 from tests.bench.world import QUICK, Sizes, World, world
 
@@ -28,6 +28,7 @@ JOBS: dict[str, Callable[[World], AsyncIterator[Figure]]] = {
     "grant": scopes.scope_given,
     "large-push": pushes.large_pushes,
     "small-pushes": pushes.small_pushes,
+    "import": imports.imports,
     "merges": merges.merges,
     "matching": matching.matching,
     "live-idle": lives.idle,
@@ -54,6 +55,7 @@ def main() -> None:
         "--quick", action="store_true", help="tiny sizes, one round: shows that it runs, measures nothing"
     )
     parser.add_argument("--rounds", type=int, help="rounds per job; odd, for a median that was measured")
+    parser.add_argument("--imported", type=int, help="rows of the file that is imported")
     parser.add_argument("--output", type=Path, default=Path("bench-results"), help="folder of the JSON files")
     parser.add_argument("jobs", nargs="*", metavar="job", help=f"some of: {', '.join(JOBS)}; none: all")
     chosen = parser.parse_args()
@@ -62,6 +64,8 @@ def main() -> None:
     sizes = QUICK if chosen.quick else Sizes()
     if chosen.rounds:
         sizes = dataclasses.replace(sizes, rounds=chosen.rounds)
+    if chosen.imported:
+        sizes = dataclasses.replace(sizes, imported=chosen.imported)
     figures = uvloop.run(run(sizes, chosen.jobs or list(JOBS)))
     print(table(figures))
     print(f"written to {write(figures, chosen.output, settings=dataclasses.asdict(sizes))}")

@@ -50,7 +50,7 @@ FROM unnest($2::bigint[], $3::text[], $4::text[]) AS t(p, i, n)
 """
 
 
-def _partners(number: int) -> list[dict[str, Any]]:
+def partners(number: int) -> list[dict[str, Any]]:
     """Make partners as a phone pushes them, under new ids."""
     return [_partner(f"pushed.{next(NAMES):08}") for _ in range(number)]
 
@@ -85,7 +85,7 @@ def _partner(id: str) -> dict[str, Any]:
     }
 
 
-def _changes(created: Sequence[Any] = (), updated: Sequence[Any] = ()) -> dict[str, Any]:
+def changes(created: Sequence[Any] = (), updated: Sequence[Any] = ()) -> dict[str, Any]:
     return {
         "business_partners": {"created": created, "updated": updated, "deleted": []},
         "sync_issues": {"created": [], "updated": [], "deleted": []},
@@ -175,7 +175,7 @@ async def large_pushes(world: World) -> AsyncIterator[Figure]:
         return number / took
 
     async def created() -> float:
-        return await push(world.post(await world.clock(), _changes(created=_partners(number))))
+        return await push(world.post(await world.clock(), changes(created=partners(number))))
 
     async def merged() -> float:
         cursor = await world.clock()
@@ -185,9 +185,9 @@ async def large_pushes(world: World) -> AsyncIterator[Figure]:
             last,
         )
         updated = [{"id": p["id"], "_status": "updated", "_changed": "phone", **_new_phone()} for p in standing]
-        return await push(world.post(cursor, _changes(updated=updated)))
+        return await push(world.post(cursor, changes(updated=updated)))
 
-    floors, subjects = await alternate(world.sizes.rounds, lambda: bulk(_partners(number)), created)
+    floors, subjects = await alternate(world.sizes.rounds, lambda: bulk(partners(number)), created)
     yield _figure(f"push of {number} new records", floors, subjects, spent)
     standing = [_partner(f"partner.{n:08}") for n in range(number)]
     last = f"partner.{number:08}"
@@ -226,7 +226,7 @@ async def small_pushes(world: World) -> AsyncIterator[Figure]:
                 await connection.execute(insert, ORG, ids, *columns)
 
     async def straight() -> float:
-        batches = [[_typed(_partners(SMALL_PUSH)) for _ in range(each)] for _ in connections]
+        batches = [[_typed(partners(SMALL_PUSH)) for _ in range(each)] for _ in connections]
         began = time.perf_counter()
         await asyncio.gather(*map(one_each, connections, batches))
         return crowd_size * each / (time.perf_counter() - began)
@@ -234,7 +234,7 @@ async def small_pushes(world: World) -> AsyncIterator[Figure]:
     async def pushed() -> float:
         cursor = await world.clock()
         requests = [
-            [world.post(cursor, _changes(created=_partners(SMALL_PUSH)), phone=n) for _ in range(each)]
+            [world.post(cursor, changes(created=partners(SMALL_PUSH)), phone=n) for _ in range(each)]
             for n in range(crowd_size)
         ]
         cpu, own = process.cpu_times(), time.process_time()

@@ -12,7 +12,7 @@ from tests.bench.__main__ import JOBS
 from tests.bench.measure import Figure, alternate
 
 ROOT = Path(__file__).parents[2]
-FIGURES = 25
+FIGURES = 29
 
 
 async def test_every_job_reports_a_figure(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ async def test_every_job_reports_a_figure(tmp_path: Path) -> None:
     figures = _written(tmp_path)
     assert len(figures) == FIGURES
     assert len({figure["job"] for figure in figures}) == FIGURES
-    assert len(JOBS) == 13
+    assert len(JOBS) == 14
     for figure in figures:
         assert all(number > 0 for number in figure["floor"])
         assert all(number >= 0 for number in figure["subject"])

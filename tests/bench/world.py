@@ -68,6 +68,7 @@ class Sizes:
     pushes_each: int = 20
     crowd: int = 32
     listeners: int = 10_000
+    imported: int = 100_000
     rounds: int = 7
 
 
@@ -83,6 +84,7 @@ QUICK = Sizes(
     pushes_each=2,
     crowd=4,
     listeners=20,
+    imported=600,
     rounds=1,
 )
 
@@ -101,17 +103,17 @@ class World:
 
     def get(self, org: str, cursor: int | None, *, coding: str = "identity") -> bytes:
         """Write the pull of an organisation's first user."""
-        return request("GET", f"{SYNC}?last_pulled_at={cursor or 'null'}", self._token(org), coding=coding)
+        return request("GET", f"{SYNC}?last_pulled_at={cursor or 'null'}", self.token(org), coding=coding)
 
     def post(self, cursor: int, changes: Any, *, phone: int = 0) -> bytes:
         """Write a push to the bench's organisation, by one of its user's phones."""
-        return request("POST", f"{SYNC}?last_pulled_at={cursor}", self._token(ORG, phone), orjson.dumps(changes))
+        return request("POST", f"{SYNC}?last_pulled_at={cursor}", self.token(ORG, phone), orjson.dumps(changes))
 
     def as_(self, username: str) -> Callable[[int | None], bytes]:
         """Give what writes the pulls of a user: cursor -> request."""
-        return lambda cursor: request("GET", f"{SYNC}?last_pulled_at={cursor or 'null'}", self._token(username))
+        return lambda cursor: request("GET", f"{SYNC}?last_pulled_at={cursor or 'null'}", self.token(username))
 
-    def _token(self, username: str, phone: int = 0) -> str:
+    def token(self, username: str, phone: int = 0) -> str:
         """Give an access token that a job will not outlive; each phone is an installation."""
         token, since = self.tokens.get((username, phone), ("", 0.0))
         if not token or time.monotonic() - since > TOKEN_SECONDS / 2:
