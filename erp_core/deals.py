@@ -30,9 +30,7 @@ Given = Mapping[str, Value]
 
 def match_lot(lot: Row, _: Given, world: World, ids: Iterator[str]) -> Drawn:
     """Match a lot with the requirements that it meets best and is not matched with yet."""
-    needs = [
-        row for row in world.siblings("requirement", "commodity_id", lot["commodity_id"]) if _is_open(row, _WANTED)
-    ]
+    needs = [row for row in world.siblings("requirement", "commodity_id", lot["commodity_id"]) if _is_open(row, WANTED)]
     known = {row["requirement_id"] for row in world.siblings("match", "availability_id", lot["id"])}
     offered = lot_of(lot["id"], lot)
     scored = _best(needs, known, lambda need: score(offered, need_of(need["id"], need)))
@@ -42,7 +40,7 @@ def match_lot(lot: Row, _: Given, world: World, ids: Iterator[str]) -> Drawn:
 def match_need(need: Row, _: Given, world: World, ids: Iterator[str]) -> Drawn:
     """Match a requirement with the lots that meet it best and are not matched with it yet."""
     lots = [
-        row for row in world.siblings("availability", "commodity_id", need["commodity_id"]) if _is_open(row, _OFFERED)
+        row for row in world.siblings("availability", "commodity_id", need["commodity_id"]) if _is_open(row, OFFERED)
     ]
     known = {row["availability_id"] for row in world.siblings("match", "requirement_id", need["id"])}
     wanted = need_of(need["id"], need)
@@ -50,8 +48,8 @@ def match_need(need: Row, _: Given, world: World, ids: Iterator[str]) -> Drawn:
     return _matches([(lot, need["id"]) for lot in scored], ids, "lot")
 
 
-_WANTED: Final = ("open", "part_filled")
-_OFFERED: Final = ("active", "reserved")
+WANTED: Final = ("open", "part_filled")
+OFFERED: Final = ("active", "reserved")
 
 
 def _is_open(row: Row, states: Sequence[str]) -> bool:

@@ -4,6 +4,9 @@ Owns: its declaration, and reading the two records as what erp_core/matching.py 
 Must not know: which pairs are worth a record (erp_core/match_board.py ranks them).
 Invariant: the score is the sum of its parts, between 0 and 100 (tests/unit/test_match_rules.py).
 
+Somebody who sees one of the two may not learn of the other by it: a match is in the branch that both are in, else it is for
+whoever sees all branches. `sync_server/engine/match_keeping.py` keeps the best of each requirement.
+
 Both records may name places; a match knows the two by their ids only, so the part for the distance counts half, as for unknown
 places. Quality that an availability states as a range counts by neither end.
 """
@@ -18,7 +21,7 @@ from erp_core.access import Access
 from erp_core.language import DERIVED, ONCE, Entity, Field, Phone, Urgency, Violation, World
 from erp_core.matching import Lot, Need, explain
 from erp_core.rules import when_touched
-from erp_core.scopes import Follows
+from erp_core.scopes import By
 from erp_core.values import Document, Flag, Integer, Reference, Row, Value
 
 
@@ -70,9 +73,18 @@ def _hundredths(said: Any) -> int | None:
 def _score(row: Row, world: World) -> Mapping[str, Value]:
     lot, need = world.get("availability", row["availability_id"]), world.get("requirement", row["requirement_id"])
     if lot is None or need is None:
-        return {"score": 0, "parts": None}
-    verdict = explain(lot_of(row["availability_id"], lot), need_of(row["requirement_id"], need))
-    return {"score": verdict.score or 0, "parts": {part.name: part.points for part in verdict.parts}}
+        return {"branch_id": None, "score": 0, "parts": None}
+    return fit(row["availability_id"], lot, row["requirement_id"], need)
+
+
+def fit(lot_id: str, lot: Row, need_id: str, need: Row) -> Mapping[str, Value]:
+    """Give what a match says of its two: the branch that they share, the score, its parts; a score of 0: they do not fit."""
+    verdict = explain(lot_of(lot_id, lot), need_of(need_id, need))
+    return {
+        "branch_id": lot["branch_id"] if lot["branch_id"] == need["branch_id"] else None,
+        "score": verdict.score or 0,
+        "parts": {part.name: part.points for part in verdict.parts},
+    }
 
 
 @when_touched("availability_id", "requirement_id")
@@ -93,7 +105,7 @@ MATCH = Entity(
     access=Access(read=("desk.read",), create=("desk.write",), update=("desk.write",), delete=("desk.write",)),
     phone=Phone.DOWN,
     urgency=Urgency.WORK,
-    labels=(Follows("availability_id", "availability"), Follows("requirement_id", "requirement")),
+    labels=(By("branch", "branch_id"),),
     parent="availability_id",
     rules=(_meets,),
     derive=_score,
@@ -103,6 +115,7 @@ MATCH = Entity(
         Field("requirement_id", Reference("requirement"), ONCE, required=True),
         Field("score", Integer(0, 100), DERIVED, required=True, default=0),
         Field("parts", Document(), DERIVED, help='points by part: {"price": 30, "quality": 25, "distance": 10}'),
+        Field("branch_id", Reference("branch"), DERIVED, since=5, help="that both are in; of two branches: none"),
         Field("is_dismissed", Flag(), required=True, default=False, help="somebody looked at it and it is nothing"),
     ),
 )

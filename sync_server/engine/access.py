@@ -131,11 +131,14 @@ def _of_states(draft: Draft, codes: frozenset[str]) -> Iterator[Violation]:
 
 
 def _of_references(draft: Draft, world: World) -> Iterator[Violation]:
-    """A record that the author cannot see is, for the author, not there: the same words as for one that is not."""
+    """A record that the author cannot see is, for the author, not there: the same words as for one that is not.
+
+    What the server derives is nobody's to choose.
+    """
     assert draft.after is not None
     for field, target in draft.entity.references:
         named = draft.after[field.name]
-        if named is None or (draft.before is not None and draft.before[field.name] == named):
+        if named is None or field.derived or (draft.before is not None and draft.before[field.name] == named):
             continue
         codes = draft.origin.entitled.codes(_labels(world, target, named))
         if not mask_of(BY_NAME[target], codes):

@@ -202,5 +202,5 @@ def _unamended(draft: Draft, after: Row) -> Iterator[Violation]:
 def _by_reference(entity: Entity, after: Row, world: World) -> Iterator[Violation]:
     for field, target in entity.references:
         named = after[field.name]
-        if named is not None and world.get(target, named) is None:
+        if named is not None and not field.derived and world.get(target, named) is None:
             yield unknown_reference(field.name, target)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from sync_server.config import Settings
-from sync_server.engine import desk
+from sync_server.engine import desk, match_keeping
 from sync_server.engine.expiring import expire
 from sync_server.engine.jobs import Kind
 from sync_server.engine.leasing import reclaim_late
@@ -21,9 +21,11 @@ from sync_server.engine.standing import Standings
 from sync_server.operate.meters import UPKEEP
 from sync_server.operate.upkeep import one_round
 from sync_server.store import desk as desk_store
+from sync_server.store import match_keeping as match_store
 from sync_server.store import notices as notice_store
 from sync_server.store.database import Connection, Database
 from sync_server.store.expiring import list_organisations
+from sync_server.store.following import Follower
 from sync_server.store.job_queue import Job
 from sync_server.store.jobs import ask
 from sync_server.store.unit_of_work import unit_of_work
@@ -32,6 +34,7 @@ EXPIRE: Final = "expire"
 NOTICES: Final = "notices"
 LATENESS: Final = "lateness"
 DESK: Final = "desk"
+MATCHES: Final = "matches"
 
 
 def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
@@ -74,21 +77,30 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
         Kind(EXPIRE, expire_of, tries=5),
         Kind("news", news, cron="* * * * * */10", tries=2, seconds=60.0),
         Kind(NOTICES, notices_of),
-        *_of_the_desk(database),
+        *_following(database, "desks", DESK, desk_store.FOLLOWER, desk.follow),
+        *_following(database, "meetings", MATCHES, match_store.FOLLOWER, match_keeping.follow),
         Kind("leases", leases, cron="*/10 * * * *", tries=3),
         Kind("lorries", lorries, cron="35 * * * *", tries=3),
         Kind(LATENESS, lateness_of, tries=5),
     )
 
 
-def _of_the_desk(database: Database) -> Sequence[Kind]:
-    async def desks(_: Job) -> None:
-        await ask_where(database, DESK, desk_store.FOLLOWER.behind)
+def _following(
+    database: Database,
+    asks: str,
+    kind: str,
+    follower: Follower,
+    follow: Callable[[Database, str], Awaitable[int]],
+) -> Sequence[Kind]:
+    """Give the two kinds of one who follows the log: what asks where something is new, and what reads on there."""
 
-    async def desk_of(job: Job) -> None:
-        await desk.follow(database, job.org_id)
+    async def look(_: Job) -> None:
+        await ask_where(database, kind, follower.behind)
 
-    return Kind("desks", desks, cron="* * * * * */10", tries=2, seconds=60.0), Kind(DESK, desk_of)
+    async def read_on(job: Job) -> None:
+        await follow(database, job.org_id)
+
+    return Kind(asks, look, cron="* * * * * */10", tries=2, seconds=60.0), Kind(kind, read_on)
 
 
 async def ask_everywhere(database: Database, kind: str) -> int:

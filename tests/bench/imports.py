@@ -89,7 +89,7 @@ async def _file(rows: int) -> AsyncIterator[bytes]:
 def _row(number: int) -> str:
     name = f"Shree Ambica Ginning and Pressing {number}"
     return (
-        f"imported.{number:08},b1,ginner;seller,{name},Ambica {number},partnership,+9198{next(NAMES):08},"
+        f"imported.{number:08},b1,ginner;seller,{name},Ambica {number},partnership,+9196{next(NAMES):08},"
         '"Plot 7, GIDC Estate, Gondal Road, Rajkot, Gujarat 360004",Presses 170 kg bales\n'
     )
 

@@ -258,7 +258,7 @@ _ROWS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
         "photo",
         {"inspection_id": "grading", "sha256": "5a" * 32, "size_bytes": 1000, "media_type": "image/jpeg"},
     ),
-    ("match", "fit", {"availability_id": "lot", "requirement_id": "need"}),
+    ("match", "fit", {"availability_id": "lot", "requirement_id": "need", "branch_id": "rajkot"}),
     (
         "negotiation",
         "talk",

@@ -148,7 +148,7 @@ CARRIED: dict[tuple[str, str], frozenset[str]] = {
     ("partner_bank_account", "account"): IN_RAJKOT | {"partner:ginner", "side:ginner", "agent:meena"},
     ("availability", "lot"): IN_RAJKOT | {"partner:ginner", "side:ginner"},
     ("requirement", "need"): IN_RAJKOT | {"partner:mill"},
-    ("match", "fit"): IN_RAJKOT | {"partner:ginner", "side:ginner", "partner:mill"},
+    ("match", "fit"): IN_RAJKOT,
     ("negotiation", "talk"): BOTH_SIDES,
     ("offer", "bid"): BOTH_SIDES,
     ("trade", "deal"): DEAL,

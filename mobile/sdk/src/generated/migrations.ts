@@ -479,6 +479,9 @@ export const migrations = schemaMigrations({
       }),
     ] },
     { toVersion: 5, steps: [
+      addColumns({ table: 'matches', columns: [
+        { name: 'branch_id', type: 'string', isOptional: true, isIndexed: true },
+      ] }),
       addColumns({ table: 'trades', columns: [
         { name: 'negotiation_id', type: 'string', isOptional: true, isIndexed: true },
         { name: 'commission_structure_id', type: 'string', isOptional: true, isIndexed: true },

@@ -1910,6 +1910,7 @@ export class Match extends Model {
   static override associations: Associations = {
     availabilities: { type: 'belongs_to', key: 'availability_id' },
     requirements: { type: 'belongs_to', key: 'requirement_id' },
+    branches: { type: 'belongs_to', key: 'branch_id' },
   }
 
   get availabilityId(): string {
@@ -1927,6 +1928,11 @@ export class Match extends Model {
   /** points by part: {"price": 30, "quality": 25, "distance": 10} */
   get parts(): Record<string, unknown> | null {
     return readJson<Record<string, unknown> | null>(this, 'parts')
+  }
+
+  /** that both are in; of two branches: none */
+  get branchId(): string | null {
+    return readRaw<string | null>(this, 'branch_id')
   }
 
   /** somebody looked at it and it is nothing */
@@ -1960,6 +1966,10 @@ export class Match extends Model {
 
   get requirement(): Relation<Requirement> {
     return relation<Requirement>(this, 'requirements', 'requirement_id')
+  }
+
+  get branch(): Relation<Branch> {
+    return relation<Branch>(this, 'branches', 'branch_id')
   }
 }
 

@@ -4,7 +4,7 @@ import type { Policies } from '../merge'
 /** What decides a clash: as GET /api/v1/sync/policies answers it. */
 export const POLICIES: Policies & { readonly etag: string } = {
   version: 5,
-  etag: '5-6c955ff634f6',
+  etag: '5-516e5f7ee30f',
   tables: {
     organisations: {
       columns: {
@@ -438,6 +438,7 @@ export const POLICIES: Policies & { readonly etag: string } = {
         requirement_id: { policy: 'once' },
         score: { policy: 'ours' },
         parts: { policy: 'ours' },
+        branch_id: { policy: 'ours' },
         is_dismissed: { policy: 'theirs' },
         created_at: { policy: 'ours' },
         updated_at: { policy: 'ours' },

@@ -416,6 +416,7 @@ export const schema = appSchema({
         { name: 'requirement_id', type: 'string', isIndexed: true },
         { name: 'score', type: 'number' },
         { name: 'parts', type: 'string', isOptional: true },
+        { name: 'branch_id', type: 'string', isOptional: true, isIndexed: true },
         { name: 'is_dismissed', type: 'boolean' },
         { name: 'created_at', type: 'number' },
         { name: 'updated_at', type: 'number' },

@@ -672,6 +672,8 @@ export interface MatchRaw {
   score: number
   /** points by part: {"price": 30, "quality": 25, "distance": 10} */
   parts: string | null
+  /** that both are in; of two branches: none */
+  branch_id: string | null
   /** somebody looked at it and it is nothing */
   is_dismissed: boolean
   /** when the server first stored the row */
