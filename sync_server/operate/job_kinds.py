@@ -17,11 +17,13 @@ from sync_server.engine.expiring import expire
 from sync_server.engine.jobs import Kind
 from sync_server.engine.leasing import reclaim_late
 from sync_server.engine.notices import follow, tell_of_late_lorries
+from sync_server.engine.sealing import seal
 from sync_server.engine.standing import Standings
 from sync_server.operate.meters import UPKEEP
 from sync_server.operate.upkeep import one_round
 from sync_server.store import desk as desk_store
 from sync_server.store import notices as notice_store
+from sync_server.store import seals as seal_store
 from sync_server.store.database import Connection, Database
 from sync_server.store.expiring import list_organisations
 from sync_server.store.job_queue import Job
@@ -32,6 +34,10 @@ EXPIRE: Final = "expire"
 NOTICES: Final = "notices"
 LATENESS: Final = "lateness"
 DESK: Final = "desk"
+SEAL: Final = "seal"
+
+SEALED_MAX: Final = 100_000
+"""Events that one job seals, some seconds; the rest of a long log is for the next one."""
 
 
 def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
@@ -75,6 +81,7 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
         Kind("news", news, cron="* * * * * */10", tries=2, seconds=60.0),
         Kind(NOTICES, notices_of),
         *_of_the_desk(database),
+        *_of_the_seals(database),
         Kind("leases", leases, cron="*/10 * * * *", tries=3),
         Kind("lorries", lorries, cron="35 * * * *", tries=3),
         Kind(LATENESS, lateness_of, tries=5),
@@ -89,6 +96,16 @@ def _of_the_desk(database: Database) -> Sequence[Kind]:
         await desk.follow(database, job.org_id)
 
     return Kind("desks", desks, cron="* * * * * */10", tries=2, seconds=60.0), Kind(DESK, desk_of)
+
+
+def _of_the_seals(database: Database) -> Sequence[Kind]:
+    async def seals(_: Job) -> None:
+        await ask_where(database, SEAL, seal_store.FOLLOWER.behind)
+
+    async def seal_of(job: Job) -> None:
+        await seal(database, job.org_id, SEALED_MAX)
+
+    return Kind("seals", seals, cron="* * * * * */10", tries=2, seconds=60.0), Kind(SEAL, seal_of)
 
 
 async def ask_everywhere(database: Database, kind: str) -> int:
