@@ -49,8 +49,8 @@ class Head(NamedTuple):
 
 
 # Texts, whatever a later PostgreSQL or a setting makes of the types; json is kept to the letter, and restored so.
-_CONTENT: Final = (
-    "e.previous::text, e.entity, e.record_id, e.op::text, e.new::text AS new, e.actor, e.session, e.push,"
+CONTENT: Final = (
+    "e.previous::text, e.entity, e.record_id, e.op::text, e.new::text, e.actor, e.session, e.push,"
     " CASE WHEN isfinite(e.at) THEN (extract(epoch FROM e.at) * 1000000)::bigint::text ELSE e.at::text END AS at"
 )
 
@@ -66,7 +66,7 @@ async def read_on(
     """Give the `most` oldest events after a position, and the position up to which they are all. Cost: two statements."""
     top = max(after, (await read_clock(connection, org_id)).position)
     rows = await connection.fetch(
-        f"SELECT e.position, {_CONTENT} FROM event e"
+        f"SELECT e.position, {CONTENT} FROM event e"
         " WHERE e.org_id = $1 AND e.position > $2 AND e.position <= $3 ORDER BY e.position LIMIT $4",
         *(org_id, after, top, most),
     )
