@@ -25,6 +25,7 @@ class Harm(Enum):
     REWRITTEN = "rewritten"
     HEAD_ALTERED = "head altered"
     CUT_OFF = "cut off"
+    MADE_ANEW = "made anew"
 
 
 _SENTENCES = {
@@ -38,7 +39,8 @@ _SENTENCES = {
     Harm.TAKEN_OUT: "Between position {position} and {upto} something was taken out together with its seal{detail}.",
     Harm.REWRITTEN: "{rows} rewritten together with its seal{detail}.",
     Harm.HEAD_ALTERED: "The end of the chain, seal_head or the seal of position {position}, was altered{detail}.",
-    Harm.CUT_OFF: "Everything after position {position} was cut off{detail}.",
+    Harm.CUT_OFF: "What came after position {position} was cut off{detail}.",
+    Harm.MADE_ANEW: "After position {position} and up to {upto} the log was rewritten together with its seals{detail}.",
 }
 
 

@@ -19,6 +19,7 @@ from sync_server.engine.leasing import reclaim_late
 from sync_server.engine.notices import follow, tell_of_late_lorries
 from sync_server.engine.sealing import seal
 from sync_server.engine.standing import Standings
+from sync_server.operate.audits import audit_by_night
 from sync_server.operate.meters import UPKEEP
 from sync_server.operate.upkeep import one_round
 from sync_server.store import desk as desk_store
@@ -81,7 +82,7 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
         Kind("news", news, cron="* * * * * */10", tries=2, seconds=60.0),
         Kind(NOTICES, notices_of),
         *_of_the_desk(database),
-        *_of_the_seals(database),
+        *_of_the_seals(database, settings),
         Kind("leases", leases, cron="*/10 * * * *", tries=3),
         Kind("lorries", lorries, cron="35 * * * *", tries=3),
         Kind(LATENESS, lateness_of, tries=5),
@@ -98,14 +99,21 @@ def _of_the_desk(database: Database) -> Sequence[Kind]:
     return Kind("desks", desks, cron="* * * * * */10", tries=2, seconds=60.0), Kind(DESK, desk_of)
 
 
-def _of_the_seals(database: Database) -> Sequence[Kind]:
+def _of_the_seals(database: Database, settings: Settings) -> Sequence[Kind]:
     async def seals(_: Job) -> None:
         await ask_where(database, SEAL, seal_store.FOLLOWER.behind)
 
     async def seal_of(job: Job) -> None:
         await seal(database, job.org_id, SEALED_MAX)
 
-    return Kind("seals", seals, cron="* * * * * */10", tries=2, seconds=60.0), Kind(SEAL, seal_of)
+    async def audits(_: Job) -> None:
+        await audit_by_night(database, settings)
+
+    return (
+        Kind("seals", seals, cron="* * * * * */10", tries=2, seconds=60.0),
+        Kind(SEAL, seal_of),
+        Kind("audit", audits, cron="40 20 * * *", tries=3, seconds=10_000.0),
+    )
 
 
 async def ask_everywhere(database: Database, kind: str) -> int:

@@ -95,3 +95,9 @@ async def oldest_unsealed(connection: Connection) -> float:
         " ORDER BY e.position LIMIT 1) e"
     )
     return max(waited, 0.0)
+
+
+async def list_heads(connection: Connection) -> Sequence[tuple[str, int, bytes]]:
+    """Give the end of every chain in which something is sealed: organisation, position, digest."""
+    rows = await connection.fetch("SELECT org_id, sealed, digest FROM seal_head WHERE sealed > 0 ORDER BY org_id")
+    return [tuple(row) for row in rows]

@@ -308,4 +308,4 @@ def test_a_fault_is_told_in_a_sentence() -> None:
     assert Fault(Harm.DELETED, 7, 9).sentence == (
         "The events from position 7 to 9 were deleted; the seal is still there."
     )
-    assert Fault(Harm.CUT_OFF, 7, 7).sentence == "Everything after position 7 was cut off."
+    assert Fault(Harm.CUT_OFF, 7, 7).sentence == "What came after position 7 was cut off."
