@@ -21,6 +21,7 @@ from sync_server.config import Settings, WrongSetting
 from sync_server.identity.keyfile import UnusableKey
 from sync_server.operate import doctor as doctors
 from sync_server.operate import migrations, people_command, serving, setup, workers
+from sync_server.operate.audit_command import audit
 from sync_server.operate.console import Data, fail, settings_of
 from sync_server.operate.desk_command import desk
 from sync_server.operate.epoch_command import epoch
@@ -68,6 +69,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(jobs, name="jobs")
 app.add_typer(epoch, name="epoch")
 app.add_typer(desk, name="desk")
+app.add_typer(audit, name="audit")
 
 Port = Annotated[int | None, typer.Option(help="TCP port to listen on; 0: any free one [COTTON_PORT, 8080]")]
 

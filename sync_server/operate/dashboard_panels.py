@@ -137,6 +137,7 @@ ROWS: Final[Sequence[tuple[str, Sequence[Panel]]]] = (
             ),
             Panel("Clock against the servers'", "s", [("cotton_time_skew_seconds", "{{instance}}")]),
             Panel("History moved back", "short", [("sum(increase(cotton_epochs_begun_total[1h]))", "epochs begun")]),
+            Panel("Oldest event without a seal", "s", [("max(cotton_unsealed_seconds)", "waits")]),
         ),
     ),
     (

@@ -17,12 +17,15 @@ from sync_server.engine.expiring import expire
 from sync_server.engine.jobs import Kind
 from sync_server.engine.leasing import reclaim_late
 from sync_server.engine.notices import follow, tell_of_late_lorries
+from sync_server.engine.sealing import seal
 from sync_server.engine.standing import Standings
+from sync_server.operate.audits import audit_by_night
 from sync_server.operate.meters import UPKEEP
 from sync_server.operate.upkeep import one_round
 from sync_server.store import desk as desk_store
 from sync_server.store import match_keeping as match_store
 from sync_server.store import notices as notice_store
+from sync_server.store import seals as seal_store
 from sync_server.store.database import Connection, Database
 from sync_server.store.expiring import list_organisations
 from sync_server.store.following import Follower
@@ -35,6 +38,10 @@ NOTICES: Final = "notices"
 LATENESS: Final = "lateness"
 DESK: Final = "desk"
 MATCHES: Final = "matches"
+SEAL: Final = "seal"
+
+SEALED_MAX: Final = 100_000
+"""Events that one job seals, some seconds; the rest of a long log is for the next one."""
 
 
 def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
@@ -79,6 +86,7 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
         Kind(NOTICES, notices_of),
         *_following(database, "desks", DESK, desk_store.FOLLOWER, desk.follow),
         *_following(database, "meetings", MATCHES, match_store.FOLLOWER, match_keeping.follow),
+        *_of_the_seals(database, settings),
         Kind("leases", leases, cron="*/10 * * * *", tries=3),
         Kind("lorries", lorries, cron="35 * * * *", tries=3),
         Kind(LATENESS, lateness_of, tries=5),
@@ -101,6 +109,19 @@ def _following(
         await follow(database, job.org_id)
 
     return Kind(asks, look, cron="* * * * * */10", tries=2, seconds=60.0), Kind(kind, read_on)
+
+
+def _of_the_seals(database: Database, settings: Settings) -> Sequence[Kind]:
+    async def seal_some(database: Database, org_id: str) -> int:
+        return await seal(database, org_id, SEALED_MAX)
+
+    async def audits(_: Job) -> None:
+        await audit_by_night(database, settings)
+
+    return (
+        *_following(database, "seals", SEAL, seal_store.FOLLOWER, seal_some),
+        Kind("audit", audits, cron="40 20 * * *", tries=3, seconds=10_000.0),
+    )
 
 
 async def ask_everywhere(database: Database, kind: str) -> int:

@@ -45,6 +45,16 @@ SAMPLES: Final = Counter(
 EPOCHS: Final = Counter(
     "cotton_epochs_begun_total", "Epochs begun by this process, because history was moved back under an organisation."
 )
+HEADS: Final = Counter(
+    "cotton_heads_published_total",
+    "Publications of the heads of the log by this process: done, failed.",
+    ("end",),
+    known=[("done",), ("failed",)],
+)
+LOG_FAULTS: Final = Counter(
+    "cotton_log_faults_total", "What the nightly audit in this process found altered, deleted or put into the log."
+)
+UNSEALED: Final = Gauge("cotton_unsealed_seconds", "How long the oldest event of the log without a seal has waited.")
 TRANSACTION_AGE: Final = Gauge("cotton_transaction_age_seconds", "Age of the oldest transaction in the database.")
 LOCK_WAIT: Final = Gauge("cotton_lock_wait_seconds", "How long the longest wait for a lock of the database has lasted.")
 CLOCK_HELD: Final = Gauge(

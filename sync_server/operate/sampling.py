@@ -24,6 +24,7 @@ from sync_server.ending import end
 from sync_server.operate import meters
 from sync_server.store import jobs
 from sync_server.store.database import DISCONNECTED, Database
+from sync_server.store.seals import oldest_unsealed
 from sync_server.store.vitals import Session, read_vitals
 from sync_server.store.webhook_deliveries import count_waiting
 
@@ -45,6 +46,7 @@ UNSEEN: Final = (
     meters.JOBS_AGE,
     meters.WEBHOOK_DELIVERIES,
     meters.WEBHOOK_AGE,
+    meters.UNSEALED,
     meters.TIME_SKEW,
 )
 
@@ -83,17 +85,19 @@ async def _keep_looking(database: Database, folder: Path, seconds: float) -> Non
 
 
 async def sample(database: Database) -> None:
-    """Look at the database once. Cost: six statements."""
+    """Look at the database once. Cost: seven statements."""
     async with database.acquire_everywhere() as connection:
         before = time.time()
         vitals = await read_vitals(connection)
         after = time.time()
         queue = await jobs.count(connection)
         waiting, given_up, age = await count_waiting(connection, datetime.now(UTC))
+        unsealed = await oldest_unsealed(connection)
     meters.JOBS_QUEUED.replace({("pending",): queue.pending, ("running",): queue.running, ("dead",): queue.dead})
     meters.JOBS_AGE.set(queue.oldest_seconds)
     meters.WEBHOOK_DELIVERIES.replace({("pending",): waiting, ("dead",): given_up})
     meters.WEBHOOK_AGE.set(age)
+    meters.UNSEALED.set(unsealed)
     meters.TRANSACTION_AGE.set(_seconds(vitals.oldest))
     meters.LOCK_WAIT.set(_seconds(vitals.waiting))
     meters.CLOCK_HELD.set(_seconds(vitals.holder))

@@ -29,6 +29,7 @@ async def house(database: Database, tmp_path: Path) -> House:
         ("UPDATE units SET org_id = 'org_b'", "never change"),
         ("UPDATE event SET actor = 'someone'", "append-only"),
         ("TRUNCATE event", "append-only"),
+        ("DELETE FROM event", "append-only"),
     ],
 )
 async def test_what_phones_could_not_follow_is_refused(house: House, statement: str, says: str) -> None:

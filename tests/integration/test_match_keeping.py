@@ -54,20 +54,24 @@ async def present(house: House, table: str) -> dict[str, Row]:
     return {id: state.row for (_, id), state in states.items() if state.row is not None}
 
 
+def points_of(a: str, lot: Row, r: str, need: Row) -> int | None:
+    return score(lot_of(a, lot), need_of(r, need))
+
+
 async def check(house: House) -> None:
     """Every score is that of the present rows, and of each open requirement the best lots of its branch are matched."""
     found = await kept(house)
     lots, needs = await present(house, "availabilities"), await present(house, "requirements")
-    for (a, r), points in found.items():
-        assert points == fit(a, lots[a], r, needs[r])["score"], (a, r)
+    for (a, r), kept_points in found.items():
+        assert kept_points == fit(a, lots[a], r, needs[r])["score"], (a, r)
     for r, wanted in needs.items():
         if wanted["state"] not in ("open", "part_filled"):
             continue
-        scored = {
+        scored: dict[str, int] = {
             a: points
             for a, offered in lots.items()
             if offered["state"] in ("active", "reserved") and offered["branch_id"] == wanted["branch_id"]
-            if (points := score(lot_of(a, offered), need_of(r, wanted))) is not None
+            if (points := points_of(a, offered, r, wanted)) is not None
         }
         best = sorted(scored, key=lambda a: (-scored[a], a))[:KEEP]
         assert {(a, r) for a in best} <= found.keys()

@@ -461,6 +461,8 @@ async def test_the_role_calls_nothing_that_acts_as_the_owner_but_the_look_ups_an
         "DELETE FROM label",
         "UPDATE security_event SET detail = ''",
         "DELETE FROM security_event",
+        "SELECT salt FROM event_seal",
+        "UPDATE seal_head SET position = 0",
         "UPDATE org_clock SET floor = 0",
         "UPDATE org_clock SET epoch = epoch + 1",
         "DELETE FROM hold",
