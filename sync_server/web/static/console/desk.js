@@ -1,9 +1,9 @@
-// The desk: what can still be had and is still sought, and the offers, demands and trades that are open.
+// The desk: what can still be had and is still sought, what of it meets, and the talks and trades that are open.
 // Owns: how bales are added up, and which tables the desk shows.
 // Must not know: how a record is changed; form.js does that.
 // Invariant: a position adds up records that the person may see, and says so by linking to them.
 
-import { all } from './api.js'
+import { all, get } from './api.js'
 import { maySee, tableOf } from './house.js'
 import { columnsOf, gridColumns, linkTo } from './list.js'
 import { useLive } from './live.js'
@@ -16,9 +16,12 @@ import { t } from './words.js'
 const OPEN = {
   availabilities: ['active', 'reserved'],
   requirements: ['open', 'part_filled'],
+  negotiations: ['open', 'accepted'],
   trades: ['draft', 'confirmed', 'in_delivery', 'disputed']
 }
 const MOST = 400
+/** Matches that are shown, the best first. */
+const BEST = 25
 
 const readOpen = async (table) => {
   if (!maySee(table)) return []
@@ -27,8 +30,11 @@ const readOpen = async (table) => {
 }
 
 async function readDesk() {
-  const [availabilities, requirements, trades] = await Promise.all(Object.keys(OPEN).map(readOpen))
-  return { availabilities, requirements, trades }
+  const [availabilities, requirements, negotiations, trades, matches] = await Promise.all([
+    ...Object.keys(OPEN).map(readOpen),
+    maySee('matches') ? get(`/matches?is_dismissed=false&sort=-score&limit=${BEST}`).then(({ records }) => records) : []
+  ])
+  return { availabilities, requirements, matches: matches.filter((match) => match.score > 0), negotiations, trades }
 }
 
 export default function Desk() {

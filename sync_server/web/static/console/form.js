@@ -8,6 +8,8 @@ import { may, mayDo, tableOf } from './house.js'
 import { Input } from './input.js'
 import { useLive } from './live.js'
 import { nameOf } from './names.js'
+import { Photos } from './photos.js'
+import { Steps } from './steps.js'
 import { Careful, Grid, Heading, Notice, Trouble, Value, Waiting, useDoing } from './ui.js'
 import { isFixed, read, typed } from './values.js'
 import { html, useEffect, useState } from './vendor.js'
@@ -32,7 +34,8 @@ export function Form({ table, id }) {
     <${Heading}>${title}<//>
     <${Trouble} problem=${problem} />
     ${!held && !problem && html`<${Waiting} />`}
-    ${held && html`<${Sheet} table=${table} held=${held} isNew=${isNew} again=${again} />`}`
+    ${held && html`<${Sheet} table=${table} held=${held} isNew=${isNew} again=${again} />`}
+    ${held && !isNew && html`<${Photos} table=${table} id=${id} />`}`
 }
 
 /** Say why a field cannot be changed: a key of the words, or nothing. */
@@ -99,7 +102,7 @@ function Sheet({ table, held, isNew, again }) {
   }
   const shownFields = about.fields.filter((field) => isNew ? !field.derived : field.name in record || !field.derived)
   return html`
-    ${!isNew && html`<${Moves} table=${table} record=${record} send=${send} etag=${opened.etag} run=${run} />`}
+    ${!isNew && html`<${Steps} table=${table} record=${record} etag=${opened.etag} run=${run} done=${done} />`}
     <${Notice} text=${clash ? '' : notice} />
     ${clash
       ? html`<${Clash} about=${about} clash=${clash} theirs=${theirs}
@@ -129,26 +132,6 @@ function Fixed({ field, value, why, isNew }) {
   if (isNew) return null
   return html`<div class="fixed" title=${why}><span class="label">${field.title}</span>
     <span class="value"><${Value} field=${field} value=${value} /></span></div>`
-}
-
-/** The moves from the state that the record is in. */
-export function Moves({ table, record, send, etag, run }) {
-  const { machines, by } = tableOf(table)
-  if (!mayDo(table, 'update')) return null
-  return Object.entries(machines).map(([name, { moves, needs, ends_early: early }]) => {
-    const field = by.get(name)
-    const open = (moves[record[name]] || []).filter((word) => !needs[word] || may(...needs[word]))
-    if (!field || field.derived || !open.length) return null
-    return html`<div class="moves row" role="group" aria-label=${`${field.title}: ${t('move_to')}`}>
-      <span>${field.title}: <${Value} field=${field} value=${record[name]} /></span>
-      ${open.map((word) => {
-        const title = field.words.find((each) => each.word === word).title
-        const go = () => run(send({ [name]: word }, { 'If-Match': etag }), t('moved', { state: title }))
-        return early.includes(word)
-          ? html`<${Careful} label=${title} sure=${`${title}?`} act=${go} />`
-          : html`<button type="button" class="plain" onClick=${go}>${title}</button>`
-      })}</div>`
-  })
 }
 
 function Clash({ about, clash, theirs, merge, mine, problem }) {

@@ -8,6 +8,7 @@ import { allTables, learn, may, maySee, myself } from './house.js'
 import { Login } from './login.js'
 import { forgetNames } from './names.js'
 import { PAGES } from './pages.js'
+import { isLive, whenLive } from './socket.js'
 import { Trouble, Waiting } from './ui.js'
 import { html, render, useEffect, useState } from './vendor.js'
 import { LANGUAGES, choose, language, t } from './words.js'
@@ -85,7 +86,7 @@ function Frame({ route, out, languages, problem }) {
     <header class="top">
       <button type="button" class="menu" aria-expanded=${isOpen} aria-controls="nav" onClick=${() => setOpen(!isOpen)}>
         ${t('menu')}</button>
-      <strong class="brand">${t('app')}</strong>
+      <strong class="brand">${t('app')}</strong><${LiveSign} />
       <span class="whose">${myself().organisation.trade_name || myself().organisation.legal_name || ''}</span>
       <span class="grow"></span>
       <span class="me">${myself().user.name || myself().user.id}</span>
@@ -96,6 +97,14 @@ function Frame({ route, out, languages, problem }) {
       <nav id="nav" class=${isOpen ? 'nav open' : 'nav'} aria-label=${t('menu')}><${Links} route=${route} /></nav>
       <main id="main" tabindex="-1"><${Trouble} problem=${problem} /><${Page} route=${route} /></main>
     </div>`
+}
+
+/** Whether changes elsewhere appear at once, for who looks for it; a screen reader is not told of each lost connection. */
+function LiveSign() {
+  const [live, setLive] = useState(isLive())
+  useEffect(() => whenLive(setLive), [])
+  return html`<span class=${live ? 'live on' : 'live'} title=${t(live ? 'live_on' : 'live_off')}>
+    <span class="hidden">${t(live ? 'live_on' : 'live_off')}</span></span>`
 }
 
 function Links({ route }) {

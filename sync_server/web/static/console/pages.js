@@ -21,5 +21,6 @@ export const PAGES = [
   { path: 'board', isFor: ({ maySee }) => maySee('dispatches'), show: later(() => import('./board.js')) },
   { path: 'health', isFor: ({ may }) => may('device.manage'), show: later(() => import('./health.js')) },
   { path: 'people', isFor: ({ may }) => may('user.read'), show: later(() => import('./people.js')) },
+  { path: 'jobs', isFor: ({ may }) => may('setting.update'), show: later(() => import('./jobs.js')) },
   { path: 'audit', isFor: ({ may }) => may('audit.read'), show: later(() => import('./audit.js')) }
 ]

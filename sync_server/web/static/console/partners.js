@@ -1,13 +1,14 @@
 // Partners: who waits for approval, whose papers are to be verified, and the one click for both.
 // Owns: the order in which partners are shown, and the moves beside each.
-// Must not know: which moves there are; the catalogue says that.
+// Must not know: which steps there are (steps.js).
 // Invariant: a move is sent with If-Match of the record as it is when it is clicked, and its refusal is shown.
 
-import { all, ask } from './api.js'
-import { may, mayDo, tableOf } from './house.js'
+import { all } from './api.js'
+import { mayDo, tableOf } from './house.js'
 import { linkTo } from './list.js'
 import { useLive } from './live.js'
 import { Name } from './names.js'
+import { doStepNow, stepsOf } from './steps.js'
 import { Careful, Grid, Heading, Notice, Trouble, Value, Waiting, useDoing } from './ui.js'
 import { html } from './vendor.js'
 import { t } from './words.js'
@@ -18,24 +19,17 @@ export default function Partners() {
   const { by, machines } = tableOf(TABLE)
   const [partners, problem, again] = useLive(() => all(TABLE, '', 1000), [])
   const [run, failed, notice] = useDoing()
-  const move = (partner, name, word, title) => () => run(async () => {
-    const path = `/${TABLE}/${encodeURIComponent(partner.id)}`
-    const { etag } = await ask('GET', path)
-    await ask('PATCH', path, { [name]: word }, { 'If-Match': etag })
+  const move = (partner, step) => () => run(async () => {
+    await doStepNow(TABLE, partner, step)
     await again()
-  }, t('moved', { state: `${partner.legal_name}: ${title}` }))
+  }, t('moved', { state: `${partner.legal_name}: ${step.title}` }))
 
   const movesOf = (partner, name) => {
-    const { moves, needs, ends_early: early } = machines[name]
     if (!mayDo(TABLE, 'update')) return null
-    return (moves[partner[name]] || []).filter((word) => !needs[word] || may(...needs[word])).map((word) => {
-      const title = by.get(name).words.find((each) => each.word === word).title
-      const act = move(partner, name, word, title)
-      return early.includes(word)
-        ? html`<${Careful} key=${word} label=${title} sure=${`${title}?`} act=${act} />`
-        : html`<button type="button" class="plain" key=${word} onClick=${act}
-            aria-label=${`${title}: ${partner.legal_name}`}>${title}</button>`
-    })
+    return stepsOf(TABLE, partner).filter((step) => step.name === name).map((step) => step.early
+      ? html`<${Careful} key=${step.word} label=${step.title} sure=${`${step.title}?`} act=${move(partner, step)} />`
+      : html`<button type="button" class="plain" key=${step.word} onClick=${move(partner, step)}
+          aria-label=${`${step.title}: ${partner.legal_name}`}>${step.title}</button>`)
   }
   const stateCell = (name) => (partner) => html`<div class="row"><${Value} field=${by.get(name)} value=${partner[name]} />
     ${movesOf(partner, name)}</div>`

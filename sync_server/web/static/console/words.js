@@ -18,6 +18,9 @@ export function choose(language) {
   document.documentElement.lang = language
 }
 
+/** Say whether there is a text of `key`. */
+export const has = (key) => key in WORDS[chosen]
+
 /** Give the text of `key`, its {names} filled in. */
 export function t(key, values = {}) {
   return WORDS[chosen][key].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ''))
