@@ -58,6 +58,9 @@ async def get_file(request: web.Request) -> web.StreamResponse:
         size = await request.app[ARRIVALS].blobs.size(name)
     tag = f"{blob.digest.hex()[:32]}-{link.pixels}"
     headers = _headers(link, "image/jpeg" if link.pixels else blob.media_type, tag)
+    if request.app[keys.SETTINGS].attachment_host is not None:
+        # Pages of the house are on another host then, and show it; nobody else's page knows the link.
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     if is_current(request, tag):
         return web.Response(status=304, headers=headers)
     begin, end = _wanted(request, size, tag)

@@ -156,7 +156,14 @@ async def test_link_may_begin_with_a_host_of_its_own(database_url: str, tmp_path
     async with serve_here(database_url, tmp_path, attachment_host="https://files.example.com") as server:
         asker = Clerk(server, photo.clerk.actor, photo.clerk.headers)
         made = await asker.ask("POST", "/attachments/a1/link")
-        assert urlsplit(made.json["url"]).netloc == "files.example.com"
+        link = urlsplit(made.json["url"])
+        assert link.netloc == "files.example.com"
+        _, _, headers = await follow(asker, f"{link.path}?{link.query}")
+        assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        async with server.session.get("/console") as page:
+            assert "img-src 'self' https://files.example.com;" in page.headers["Content-Security-Policy"]
+    _, _, headers = await photo.fetch()
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 # --- Planted ------------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import Final
 
 from aiohttp import web
 
+from sync_server.web import keys
 from sync_server.web.answers import choose_coding, compress, is_current
 from sync_server.wire.problems import Problem
 
@@ -73,10 +74,16 @@ def _compressed(name: str, coding: str) -> bytes:
     return compress(files().parts[name] if name != PAGE else files().page, coding)
 
 
+def _policy(attachment_host: str | None) -> str:
+    """Pictures of records come from the host that their links are to, if they have one of their own."""
+    return POLICY if attachment_host is None else POLICY.replace("img-src 'self'", f"img-src 'self' {attachment_host}")
+
+
 async def get_page(request: web.Request) -> web.StreamResponse:
     """GET /console, with If-None-Match."""
     version = files().version
-    headers = {"ETag": f'W/"{version}"', "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
+    policy = _policy(request.app[keys.SETTINGS].attachment_host)
+    headers = {"ETag": f'W/"{version}"', "Cache-Control": "no-cache", "Content-Security-Policy": policy}
     if is_current(request, version):
         return web.Response(status=304, headers=headers)
     return _answer(request, PAGE, files().page, "text/html", headers)
