@@ -155,7 +155,8 @@ async def test_what_the_server_owns_is_its_own_from_the_first(server: Server, ho
     # Not 1 either: it is what the server works out for the first of a kind, such as the round of an offer; nor what a record
     # begins with.
     begins = {f.name: 1 if isinstance(f.type, Integer) else entity.blank[f.name] for f in entity.all_fields}
-    own = {f.name: another(f, begins[f.name], {}) for f in entity.all_fields if f.derived}
+    elsewhere = {"branches": ["b2"]}  # what is made here is of b1
+    own = {f.name: another(f, begins[f.name], elsewhere) for f in entity.all_fields if f.derived}
 
     made = await clerk.ask("POST", f"/{table}", {**EXAMPLES[table][0], **own})
 
