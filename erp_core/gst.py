@@ -29,9 +29,10 @@ ONE_STATE: Final = {"25": "26", "28": "37"}
 """Old code -> the one that took its place (india.GST_STATES says when): a supply between the two stays inside."""
 
 LINT_PCT: Final = Decimal(5)
-"""Cotton, not carded or combed, HSN 5201: notification 1/2017-Central Tax (Rate), schedule I. The schedules were made anew with
-effect from 22 September 2025, which was not looked up: the operator has to check the rate, which each commodity and each line
-of an invoice states for itself; nothing is computed with this constant unless it is handed in."""
+"""Cotton, not carded or combed, HSN 5201: notification 1/2017-Central Tax (Rate), schedule I. In its place came, on 22
+September 2025, notification 9/2025-Central Tax (Rate) of 17 September 2025, whose schedule I has 2.5 % of central tax, 5 % in
+all; its entry for heading 5201 was not read. So the operator has to check the rate, which each commodity and each line of an
+invoice states for itself; nothing is computed with this constant unless it is handed in."""
 BROKERAGE_PCT: Final = Decimal(18)
 """Services on commission, SAC 9961: notification 11/2017-Central Tax (Rate), 28 June 2017. The operator has to check it against
 what is in force."""

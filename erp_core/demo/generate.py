@@ -19,6 +19,7 @@ from random import Random
 from typing import Final
 
 from erp_core.catalogue import ORDER
+from erp_core.demo.books import keep_books, negotiate
 from erp_core.demo.deliveries import dispatch, inspect
 from erp_core.demo.documents import Desk
 from erp_core.demo.field_work import add_papers, add_work
@@ -98,12 +99,16 @@ def make_block(reference: Pile, seed: int, number: int) -> Pile:
     pile = Pile(Random(f"{seed}/{number}"), TODAY, below=reference)  # noqa: S311 - demo data
     partners = add_partners(pile, region, FIRST_SERIAL + number * len(ROLES))
     transporters = [partner.id for partner in partners if partner.role == "transporter"]
-    for n, deal in enumerate(Desk(pile, region, number, partners).work()):
+    deals = Desk(pile, region, number, partners).work()
+    for n, deal in enumerate(deals):
         inspect(pile, region, deal, number * 10 + n)
         dispatch(pile, region, deal, transporters)
     _limit_credit(pile)
     add_papers(pile, region, partners)
     add_work(pile, region, partners)
+    if number >= len(REGIONS):  # the smallest demo has its records for partners and trades
+        keep_books(pile, region, number, deals)
+        negotiate(pile, region)
     pile.derive()
     return pile
 
