@@ -7,7 +7,10 @@ from typing import Any
 
 from playwright.async_api import expect
 
+from erp_core.demo.reference import ORG_ID
+from sync_server.engine import desk
 from sync_server.store.actor import Actor
+from sync_server.web import keys
 from tests.acceptance.test_console_office import ask
 from tests.harness.attaching import declare, picture
 from tests.harness.browser import visit
@@ -100,6 +103,20 @@ async def test_photo_appears_with_its_inspection_once_it_has_arrived(demo_server
         width = "document.querySelector('.photos img').naturalWidth"
         await page.wait_for_function(f"{width} > 0")
         await visitor.check("photos")
+
+
+async def test_what_is_owed_is_drawn_and_in_a_table_beside_it(demo_server: Server) -> None:
+    async with visit(demo_server) as visitor:
+        page = visitor.page
+        assert demo_server.app is not None
+        await desk.follow(demo_server.app[keys.DATABASE], ORG_ID)
+        await visitor.log_in("manager", "#/owed")
+        await expect(page.get_by_role("img", name="Open purchases and credit limits")).to_be_visible()
+        lines = (await ask(demo_server, "manager", "GET", "/desk/exposure?limit=1000"))["lines"]
+        table = page.get_by_role("table", name="Open purchases and credit limits")
+        await expect(table.get_by_role("row")).to_have_count(len(lines) + 1)
+        await expect(page.get_by_text("No invoice is open.")).to_be_visible()
+        await visitor.check("owed")
 
 
 async def test_jobs_are_shown_to_who_runs_the_house(demo_server: Server) -> None:

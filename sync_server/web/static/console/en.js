@@ -182,5 +182,21 @@ export default {
   make_invoice: 'Invoice what arrived',
   make_settle: 'Settle',
   make_pay: 'Record a payment',
-  make_allocate: 'Settle the oldest debts'
+  make_allocate: 'Settle the oldest debts',
+  owed: 'What is owed',
+  as_of: 'As of {at}.',
+  ageing: 'Invoices by how long they are due',
+  not_due: 'Not due yet',
+  days_0_30: 'Up to 30 days',
+  days_31_60: '31 to 60 days',
+  days_61_90: '61 to 90 days',
+  over_90: 'Over 90 days',
+  open_amount: 'In all',
+  nothing_owed: 'No invoice is open.',
+  exposure_title: 'Open purchases and credit limits',
+  exposure_hint: 'Rupees, tax included. The mark is the limit that was agreed on.',
+  exposure: 'Open',
+  credit_limit: 'Limit',
+  credit_left: 'Left',
+  partner: 'Partner'
 }

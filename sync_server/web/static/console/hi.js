@@ -181,5 +181,21 @@ export default {
   make_invoice: 'पहुँचे माल का बिल',
   make_settle: 'हिसाब पूरा कीजिए',
   make_pay: 'भुगतान लिखिए',
-  make_allocate: 'पुराने बकाये चुकाइए'
+  make_allocate: 'पुराने बकाये चुकाइए',
+  owed: 'बकाया',
+  as_of: '{at} तक।',
+  ageing: 'बिल कितने दिन से बाकी हैं',
+  not_due: 'अभी देय नहीं',
+  days_0_30: '30 दिन तक',
+  days_31_60: '31 से 60 दिन',
+  days_61_90: '61 से 90 दिन',
+  over_90: '90 दिन से ज़्यादा',
+  open_amount: 'कुल',
+  nothing_owed: 'कोई बिल बाकी नहीं है।',
+  exposure_title: 'खुली ख़रीद और उधार की सीमा',
+  exposure_hint: 'रुपये, कर समेत। निशान तय सीमा है।',
+  exposure: 'खुला',
+  credit_limit: 'सीमा',
+  credit_left: 'बचा',
+  partner: 'पक्ष'
 }

@@ -17,6 +17,7 @@ function later(load) {
 export const PAGES = [
   { path: 'inbox', isFor: ({ maySee }) => maySee('sync_issues'), show: later(() => import('./inbox.js')) },
   { path: 'desk', isFor: ({ maySee }) => maySee('availabilities') || maySee('requirements'), show: later(() => import('./desk.js')) },
+  { path: 'owed', isFor: ({ may }) => may('desk.read'), show: later(() => import('./owed.js')) },
   { path: 'partners', isFor: ({ maySee }) => maySee('business_partners'), show: later(() => import('./partners.js')) },
   { path: 'board', isFor: ({ maySee }) => maySee('dispatches'), show: later(() => import('./board.js')) },
   { path: 'health', isFor: ({ may }) => may('device.manage'), show: later(() => import('./health.js')) },
