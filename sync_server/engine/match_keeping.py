@@ -16,6 +16,7 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 from conflict.mutation import Key
@@ -37,6 +38,10 @@ KEEP: Final = 10
 """Matches of a requirement that the server makes: more than these nobody calls."""
 TURN_MAX: Final = 300
 """Events that are read on in one transaction."""
+
+WRITTEN_MAX: Final = 500
+"""Matches that are written in one transaction, some 100 ms of the organisation's clock: a house that was never followed has
+thousands to come."""
 
 LOT, NEED = BY_NAME["availability"], BY_NAME["requirement"]
 TABLES: Final = frozenset({LOT.table, NEED.table})
@@ -67,6 +72,8 @@ async def _turn(database: Database, org_id: str) -> tuple[int, bool]:
             news = await read_on(connection, org_id, cursor, TABLES, TURN_MAX)
             upto, more, commodities = news.upto, news.more, _concerned(news.events)
         written = await _keep(connection, org_id, commodities) if commodities else 0
+        if written == WRITTEN_MAX:  # the rest is found again by the next turn, from the same place
+            return written, True
         if upto > cursor:
             await FOLLOWER.move(connection, org_id, upto)
         return written, more
@@ -81,7 +88,7 @@ def _concerned(events: Iterable[Logged]) -> set[str]:
 
 
 async def _keep(connection: Connection, org_id: str, commodities: set[str]) -> int:
-    """Bring the matches of some commodities up to date; give how many were written."""
+    """Bring the matches of some commodities up to date, `WRITTEN_MAX` of them at most; give how many were written."""
     known = await _read(connection, org_id, MATCH.table, await matches_of(connection, org_id, commodities), held=True)
     open_lots = await ids_in_states(connection, LOT.table, org_id, commodities, OFFERED)
     open_needs = await ids_in_states(connection, NEED.table, org_id, commodities, WANTED)
@@ -95,7 +102,9 @@ async def _keep(connection: Connection, org_id: str, commodities: set[str]) -> i
     for table, id in await log.read_states(connection, org_id, [(MATCH.table, id) for id in fresh]):
         assert table == MATCH.table
         del fresh[id]  # somebody deleted it: it is not made again
-    stale = {id: new for id, row in known.items() if (new := _scored(row, lots, needs)) is not None}
+    fresh = dict(islice(fresh.items(), WRITTEN_MAX))
+    anew = ((id, new) for id, row in known.items() if (new := _scored(row, lots, needs)) is not None)
+    stale = dict(islice(anew, WRITTEN_MAX - len(fresh)))
     if fresh or stale:
         await act_as_server(connection)
         await rows.insert(connection, MATCH, org_id, fresh)

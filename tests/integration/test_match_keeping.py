@@ -160,6 +160,20 @@ async def work(clerk: Clerk, draw: random.Random) -> None:
     )()
 
 
+async def test_many_are_written_a_part_at_a_time_and_none_is_left_out(
+    clerk: Clerk, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(match_keeping, "WRITTEN_MAX", 3)
+    for n in range(5):
+        await lot(clerk, f"lot{n}")
+    for n in range(3):
+        await need(clerk, f"need{n}", price_ceiling_per_candy=63_000)
+    await check(house)
+    await house.run("UPDATE requirements SET price_ceiling_per_candy = 62500")
+
+    await check(house)
+
+
 # --- Who sees it --------------------------------------------------------------------------------------------------------
 
 
