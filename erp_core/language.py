@@ -104,7 +104,8 @@ class Field:
 
     `since`: the schema version that first has it on the phone. `unique`: no two rows of an organisation share a value
     (empty values are not compared). `read`, `write`: the permission codes of which a person needs one to see or to change
-    the field, beside those that the record asks for; empty: those suffice. `help`: one line for the documents that are made
+    the field, beside those that the record asks for; empty: those suffice. `personal`: the field that names the person of whom
+    it tells, "id" if that is the record itself; empty: it tells of nobody. `help`: one line for the documents that are made
     from the catalogue.
     """
 
@@ -117,6 +118,7 @@ class Field:
     since: int = 1
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    personal: str = ""
     help: str = ""
     derived: bool = field(init=False, compare=False)
     """Whether the server alone writes it."""
@@ -402,6 +404,8 @@ class Entity:
             raise ValueError(f"{self.name}: whose it is, none of its fields says")
         if self.due is not None and not isinstance(self.by_name[self.due].type, Day):
             raise ValueError(f"{self.name}: it is due on a day; {self.due} is none")
+        if not {f.personal for f in self.fields} <= {"", "id", *self.by_name}:
+            raise ValueError(f"{self.name}: of whom a field tells, none of its fields says")
         if len(self.by_name) != len(self.all_fields):
             raise ValueError(f"{self.name}: a field is declared twice")
         if self.parent is not None and self.parent not in {f.name for f, _ in references}:

@@ -26,6 +26,7 @@ from sync_server.identity.tokens import Tokens
 from sync_server.identity.watch import SessionWatch
 from sync_server.operate.attachments import run_attachments
 from sync_server.operate.codes import run_codes
+from sync_server.operate.erasures import run_erasures
 from sync_server.operate.job_tasks import run_jobs
 from sync_server.operate.publishing import run_publishing
 from sync_server.operate.upkeep import sweep
@@ -80,6 +81,7 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app[keys.SIGHTINGS] = Sightings()
     app.cleanup_ctx.append(_open_database(settings, database_url))
     app.cleanup_ctx.append(run_witness)
+    app.cleanup_ctx.append(run_erasures)
     app.cleanup_ctx.append(run_publishing)
     app.cleanup_ctx.append(run_live)
     app.on_shutdown.append(close_live)

@@ -20,12 +20,12 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from sync_server.config_attachments import AttachmentSettings
-from sync_server.config_audit import AuditSettings
 from sync_server.config_codes import SECRETS, CodeSettings
 from sync_server.config_jobs import JobSettings
 from sync_server.config_lists import NONE, Rates, is_loopback, read_networks, read_origins, read_rates
 from sync_server.config_live import LiveSettings
 from sync_server.config_metrics import MetricsSettings
+from sync_server.config_privacy import PrivacySettings
 from sync_server.config_webhooks import WebhookSettings
 
 PREFIX: Final = "COTTON_"
@@ -47,7 +47,7 @@ _EVERYDAY: Final = "user=600/minute device=300/minute address=12000/minute organ
 address. It stops loops and floods, not work."""
 
 
-class ServerSettings(AuditSettings):
+class ServerSettings(PrivacySettings):
     """All settings but those of codes (config_codes.py), live connections (config_live.py) and metrics (config_metrics.py)."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")

@@ -33,8 +33,8 @@ PARTNER_CONTACT = Entity(
         Field("partner_id", Reference("business_partner"), ONCE, required=True),
         Field("kind", Choice(("owner", "manager", "accounts", "dispatch", "other")), required=True),
         Field("is_primary", Flag(), required=True, default=False),
-        Field("name", Text(120), required=True),
-        Field("phone", PHONE_NUMBER),
-        Field("email", Text(200)),
+        Field("name", Text(120), required=True, personal="id"),
+        Field("phone", PHONE_NUMBER, personal="id"),
+        Field("email", Text(200), personal="id"),
     ),
 )

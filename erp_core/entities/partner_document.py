@@ -38,7 +38,7 @@ PARTNER_DOCUMENT = Entity(
         Field("partner_id", Reference("business_partner"), ONCE, required=True),
         Field("kind", Choice(KINDS), required=True),
         Field("is_primary", Flag(), required=True, default=False, help="the one that counts, of those of its kind"),
-        Field("number", Text(60)),
+        Field("number", Text(60), personal="id"),
         Field("valid_from", Day()),
         Field("valid_until", Day()),
         # No reference: the picture may arrive days after the paper was written down.

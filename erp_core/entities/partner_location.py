@@ -48,9 +48,9 @@ PARTNER_LOCATION = Entity(
         Field("kind", Choice(("registered", "billing", "shipping", "gin", "warehouse")), required=True),
         Field("is_primary", Flag(), required=True, default=False),
         Field("location_id", Reference("location")),
-        Field("address", Text(500)),
-        Field("pincode", PINCODE),
+        Field("address", Text(500), personal="id"),
+        Field("pincode", PINCODE, personal="id"),
         Field("state", STATE),
-        Field("gstin", GSTIN, help="the tax registration of this place"),
+        Field("gstin", GSTIN, personal="id", help="the tax registration of this place"),
     ),
 )

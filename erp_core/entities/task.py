@@ -52,7 +52,7 @@ TASK = Entity(
     delete_rules=(deletable_while("state", STATES.words[0]),),
     fields=(
         Field("branch_id", Reference("branch"), required=True, write=DESK),
-        Field("title", Text(200), required=True, write=DESK),
+        Field("title", Text(200), required=True, write=DESK, personal="partner_id"),
         Field("assignee_id", USER_ID, required=True, write=DESK),
         Field("partner_id", Reference("business_partner"), write=DESK),
         Field("table_name", Text(64), write=DESK, help="of the record that it is about"),
@@ -61,6 +61,6 @@ TASK = Entity(
         Field("urgency", Choice(("low", "normal", "high")), required=True, default="normal", write=DESK),
         Field("done_at", Instant(), NEWEST),
         Field("state", Choice(STATES.words), GUARDED, required=True, default="open"),
-        Field("notes", Text(10_000), PROSE),
+        Field("notes", Text(10_000), PROSE, personal="partner_id"),
     ),
 )

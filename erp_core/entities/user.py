@@ -28,10 +28,17 @@ USER = Entity(
     labels=(Everybody(), By("user", "id")),
     rules=(phone_number, email_address),
     fields=(
-        Field("username", Text(120, re.compile(r"[^\s\x00-\x1f]{1,120}"), "asha"), ONCE, required=True, unique=True),
-        Field("name", Text(120), required=True, write=OFFICE),
-        Field("phone", PHONE_NUMBER, unique=True, write=OFFICE, help="where one-time codes are sent"),
-        Field("email", Text(200), write=OFFICE),
+        Field(
+            "username",
+            Text(120, re.compile(r"[^\s\x00-\x1f]{1,120}"), "asha"),
+            ONCE,
+            required=True,
+            unique=True,
+            personal="id",
+        ),
+        Field("name", Text(120), required=True, write=OFFICE, personal="id"),
+        Field("phone", PHONE_NUMBER, unique=True, write=OFFICE, personal="id", help="where one-time codes are sent"),
+        Field("email", Text(200), write=OFFICE, personal="id"),
         Field(
             "branch_id",
             Reference("branch"),

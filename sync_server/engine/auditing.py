@@ -101,7 +101,8 @@ class _Walk:
             if pair.event is None:
                 self.tell(Harm.DELETED, pair.position)
             elif leaf is None:
-                self.tell(Harm.SALT_GONE, pair.position)
+                if not pair.erased:
+                    self.tell(Harm.SALT_GONE, pair.position)
             elif leaf != pair.seal.leaf:
                 await self._tell_changed(pair.event, pair.seal)
         self.position, self.sealed = pair.position, self.sealed + 1

@@ -8,7 +8,7 @@ Invariant: what a draft is merged with cannot change before the unit commits (te
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -54,9 +54,11 @@ async def hold(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> 
         ours, labels = (None, ()) if state is None else (state.row, state.scopes)
         sent = dict(draft.sent)
         _keep_number(draft, ours)
+        if state is not None and state.erased:
+            _leave_erased(draft, state.erased, ours)
         draft.meet(decided, ours, labels, history, stamps.get(key, NO_STAMPS))
-        if "number" in draft.sent and sent["number"] != draft.sent["number"]:
-            draft.sent["number"] = sent["number"]  # so that the device hears of the number that it does not have
+        # So that the device hears of the number that it does not have, and lets go of what it should not have.
+        draft.sent.update({name: value for name, value in sent.items() if name in draft.sent})
 
 
 def _keep_number(draft: Draft, ours: Row | None) -> None:
@@ -64,6 +66,14 @@ def _keep_number(draft: Draft, ours: Row | None) -> None:
     is_repeated = draft.mutation.operation is Operation.CREATED and draft.entity.name in NUMBERED
     if is_repeated and ours is not None and ours["number"] is not None and "number" in draft.sent:
         draft.sent["number"] = ours["number"]
+
+
+def _leave_erased(draft: Draft, names: Collection[str], ours: Row | None) -> None:
+    """Leave fields as they are that told of a person who was forgotten; of what was sent in them nothing is kept."""
+    values = {name: value for name, value in draft.mutation.values.items() if name not in names}
+    draft.mutation = replace(draft.mutation, values=values)
+    draft.faults = [fault for fault in draft.faults if not fault.fields or not set(fault.fields) <= set(names)]
+    draft.sent.update({name: ours[name] for name in names if ours is not None and name in draft.sent})
 
 
 def _standing(draft: Draft, state: log.State | None, history: Sequence[log.Event]) -> Standing:

@@ -10,8 +10,6 @@ else wrote is told from ours (tests/unit/test_heads.py).
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +19,7 @@ import orjson
 
 from sync_server.config import Settings
 from sync_server.identity.audit_key import AuditKey, PublicKey
+from sync_server.operate import growing_file
 from sync_server.store.auditing import Claim
 
 _KIND: Final = b"cotton-sync head 1\n"
@@ -48,30 +47,7 @@ def append(path: Path, key: AuditKey, heads: Sequence[Claim]) -> None:
     """Append heads, to the disk. Raises OSError, and leaves the file as it was. Blocks, also for others who append."""
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     lines = b"".join(_line(key, head, at) for head in heads)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        _cut_torn_line(file)
-        size = os.fstat(file).st_size
-        try:
-            with os.fdopen(os.dup(file), "wb") as sink:
-                sink.write(lines)
-            os.fsync(file)
-        except OSError:
-            os.ftruncate(file, size)
-            raise
-    finally:
-        os.close(file)
-
-
-def _cut_torn_line(file: int) -> None:
-    """Take a line away that a crash left half-written: it was published to nobody."""
-    size = end = os.fstat(file).st_size
-    while end > 0 and os.pread(file, 1, end - 1) != b"\n":
-        end -= 1
-    if end < size:
-        os.ftruncate(file, end)
+    growing_file.append(path, lines)
 
 
 def read(path: Path, key: PublicKey) -> Iterator[Line]:

@@ -22,6 +22,8 @@ class Pair(NamedTuple):
     position: int
     event: Content | None
     seal: Seal | None
+    erased: bool = False
+    """A person was forgotten in the record that the event is of: its content and salt were let go."""
 
 
 class End(NamedTuple):
@@ -76,7 +78,9 @@ _SALT: Final = 2 + len(Content._fields)
 
 # The first of both together are among the first of each.
 _PAIRS: Final = f"""
-SELECT position, e.logged, {", ".join(f"e.{name}" for name in Content._fields)}, s.salt, s.leaf, s.digest
+SELECT position, e.logged, {", ".join(f"e.{name}" for name in Content._fields)}, s.salt, s.leaf, s.digest,
+  s.salt IS NULL AND EXISTS (SELECT FROM erased_record r
+    WHERE r.org_id = $1 AND r.entity = e.entity AND r.record_id = e.record_id) AS erased
 FROM (SELECT e.position, true AS logged, {CONTENT} FROM event e
   WHERE e.org_id = $1 AND e.position > $2 AND e.position <= $3 ORDER BY e.position LIMIT $4) e
 FULL JOIN (SELECT s.position, s.salt, s.leaf, s.digest FROM event_seal s
@@ -90,8 +94,8 @@ async def read_pairs(connection: Connection, org_id: str, after: int, upto: int,
     pairs = []
     for row in await connection.fetch(_PAIRS, org_id, after, upto, most):
         event = Content(*row[2:_SALT]) if row["logged"] else None
-        seal = None if row["leaf"] is None else Seal(row["position"], *row[_SALT:])
-        pairs.append(Pair(row["position"], event, seal))
+        seal = None if row["leaf"] is None else Seal(row["position"], *row[_SALT : _SALT + 3])
+        pairs.append(Pair(row["position"], event, seal, row["erased"]))
     return pairs
 
 

@@ -28,7 +28,7 @@ Key: TypeAlias = tuple[str, str]
 class State:
     """A record as the feed holds it: its newest position, who created it and when, its row (None: deleted), its labels.
 
-    `payload`: the row's JSON, as phones get it.
+    `payload`: the row's JSON, as phones get it. `erased`: fields that told of a person who was forgotten.
     """
 
     position: int
@@ -37,6 +37,7 @@ class State:
     row: Row | None
     scopes: Sequence[str] = ()
     payload: str | None = None
+    erased: Sequence[str] = ()
 
     def plain(self) -> Mapping[str, Plain]:
         """Give the record as a pull brings it, to the letter of each document in it; {} if it is deleted."""
@@ -94,7 +95,8 @@ def _restorer(kind: ValueType) -> Callable[[Plain], Value] | None:
 _STATES: Final = """
 SELECT f.* FROM unnest($2::text[], $3::text[]) AS asked(entity, id)
 CROSS JOIN LATERAL (
-  SELECT f.entity, f.id, f.position, f.created_position, f.author, f.scopes, f.payload
+  SELECT f.entity, f.id, f.position, f.created_position, f.author, f.scopes, f.payload, (SELECT r.fields
+    FROM erased_record r WHERE r.org_id = $1 AND r.entity = f.entity AND r.record_id = f.id) AS erased
   FROM feed f WHERE f.org_id = $1 AND f.entity = asked.entity AND f.id = asked.id OFFSET 0
 ) f
 """
@@ -111,7 +113,8 @@ async def read_states(connection: Connection, org_id: str, keys: Collection[Key]
 def _state(row: Mapping[str, Any]) -> State:
     payload = row["payload"]
     held = None if payload is None else read_payload(BY_TABLE[row["entity"]], payload)
-    return State(row["position"], row["created_position"], row["author"], held, row["scopes"], payload)
+    erased = row["erased"] or ()
+    return State(row["position"], row["created_position"], row["author"], held, row["scopes"], payload, erased)
 
 
 async def read_positions(connection: Connection, org_id: str, keys: Collection[Key]) -> dict[Key, int]:

@@ -168,6 +168,12 @@ class SpoolRoom:
         self._known[path] = spool
         return spool, not spool.whole
 
+    def clear(self) -> None:
+        """Forget every file that is kept; who reads one reads it to its end. A pull fills it anew."""
+        self._known.clear()
+        for path in [*self._folder.glob("*.spool"), *self._folder.glob("*.growing")]:
+            path.unlink(missing_ok=True)
+
     def _forget_others(self, family: str, wanted: Path) -> None:
         for path in [p for p in self._known if p.name.startswith(family)]:
             del self._known[path]

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from sync_server.config import Settings
 from sync_server.engine.lanes import Lanes
+from sync_server.engine.privacy import Privacy
 from sync_server.engine.sightings import Sightings
 from sync_server.engine.standing import Standings
 from sync_server.identity.codes import Codes
@@ -38,6 +39,7 @@ SPOOLS: Final = web.AppKey("spools", SpoolRoom)
 PARCELS: Final = web.AppKey("parcels", ParcelRoom)
 LANES: Final = web.AppKey("lanes", Lanes)
 STANDINGS: Final = web.AppKey("standings", Standings)
+PRIVACY: Final = web.AppKey("privacy", Privacy)
 
 # Of a request.
 ACTOR: Final = web.RequestKey("actor", Actor)

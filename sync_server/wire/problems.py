@@ -107,6 +107,8 @@ REGISTRY: Final[Mapping[str, Code]] = {
     "bulk_refused": Code(422, "Nothing of the bulk was applied", "Correct the records whose results say why; send all again."),
     "bad_idempotency_key": Code(400, "The Idempotency-Key cannot be used", "Send one, of 1 to 255 characters without spaces."),
     "idempotency_key_reused": Code(422, "This Idempotency-Key was another request's", "Give each request a key of its own."),
+    "asked_already": Code(409, "It is asked for already", "A request for this person is open; wait for what becomes of it."),
+    "still_needed": Code(409, "The person is still needed", "Bring what because names to an end first; nothing was erased."),
     "already_decided": Code(409, "It is decided already", "Somebody has released or discarded this push."),
     "login_refused": Code(401, "The login is refused", "Username and password do not match an active user; try again."),
     "second_factor_needed": Code(401, "A second factor is needed", "Send the authenticator's code, or a recovery code, too."),

@@ -30,6 +30,7 @@ from sync_server.wire.openapi import (
     logins,
     numbers,
     people,
+    privacy,
     service,
     settlement,
     syncing,
@@ -47,6 +48,7 @@ VERSION: Final = "1.0.0"
 GROUPS: Final = (
     logins,
     people,
+    privacy,
     devices,
     syncing,
     inspecting,
@@ -74,6 +76,7 @@ but for a pull. Bodies may be compressed with gzip, deflate, br or zstd."""
 TAGS: Final = (
     {"name": logins.TAG, "description": "Tokens, one-time codes, second factors, passwords."},
     {"name": people.TAG, "description": "Sessions, one's own and others'; who one is."},
+    {"name": privacy.TAG, "description": "What is known of a person: given to them, and forgotten."},
     {"name": devices.TAG, "description": "Installations: their names, their end, and what they left."},
     {"name": syncing.TAG, "description": "WatermelonDB's protocol, the exchange, and what is asked about them."},
     {"name": commands.TAG, "description": "The steps of the trade, by their names; each stands with its entity."},
@@ -150,7 +153,19 @@ def _schemas() -> Iterator[tuple[str, Schema]]:
     yield "Problem", faults.problem_schema()
     yield "Reason", faults.reason_schema()
     yield "OutOfSight", entities.out_of_sight()
-    for group in (logins, people, devices, inspecting, desk, histories, service, settlement, webhooks, numbers):
+    for group in (
+        logins,
+        people,
+        privacy,
+        devices,
+        inspecting,
+        desk,
+        histories,
+        service,
+        settlement,
+        webhooks,
+        numbers,
+    ):
         yield from group.SCHEMAS.items()
     yield from syncing.schemas()
     for entity in ENTITIES:
