@@ -99,3 +99,17 @@ LATE: Final = BY_KIND["dispatch.late"]
 
 NAMED_BY: Final = ("number", "legal_name", "lot_number", "vehicle_number")
 """What a person knows a record by; the first that it has is told beside the title."""
+
+MAIL_MANY: Final[Mapping[str, str]] = {
+    "en": "{count} notices",
+    "hi": "{count} सूचनाएँ",
+    "gu": "{count} સૂચનાઓ",
+}
+"""The subject of a mail that tells of several."""
+
+MAIL_WHY: Final[Mapping[str, str]] = {
+    "en": "You get this because you work with Cotton Sync. You choose what you are told, and when, in your account.",
+    "hi": "यह आपको इसलिए मिला है क्योंकि आप Cotton Sync पर काम करते हैं। क्या और कब बताया जाए, यह आप अपने खाते में चुनते हैं।",
+    "gu": "તમે Cotton Sync પર કામ કરો છો એટલે તમને આ મળ્યું છે. શું અને ક્યારે જણાવવું તે તમે તમારા ખાતામાં પસંદ કરો છો.",
+}
+"""The last line of every mail."""

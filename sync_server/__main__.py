@@ -25,6 +25,7 @@ from sync_server.operate.audit_command import audit
 from sync_server.operate.console import Data, fail, settings_of
 from sync_server.operate.desk_command import desk
 from sync_server.operate.epoch_command import epoch
+from sync_server.operate.erasures import UnusableList
 from sync_server.operate.generate_command import generate
 from sync_server.operate.jobs_command import jobs
 from sync_server.operate.keys_command import keys
@@ -41,6 +42,7 @@ from sync_server.store.unit_of_work import Busy
 MENDABLE: Final = (
     PostgresFailed,
     UnusableKey,
+    UnusableList,
     setup.NotServable,
     migrations.MigrationFailed,
     migrations.MigrationRefused,

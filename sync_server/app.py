@@ -28,6 +28,7 @@ from sync_server.operate.attachments import run_attachments
 from sync_server.operate.codes import run_codes
 from sync_server.operate.erasures import run_erasures
 from sync_server.operate.job_tasks import run_jobs
+from sync_server.operate.outward import run_outward
 from sync_server.operate.publishing import run_publishing
 from sync_server.operate.upkeep import sweep
 from sync_server.operate.webhook_tasks import run_webhooks
@@ -88,6 +89,7 @@ def create_app(settings: Settings, database_url: str) -> web.Application:
     app.cleanup_ctx.append(run_codes)
     app.cleanup_ctx.append(run_attachments)
     app.cleanup_ctx.append(run_webhooks)
+    app.cleanup_ctx.append(run_outward)
     app.cleanup_ctx.append(run_jobs)
     app.cleanup_ctx.append(_sweep)
     app.cleanup_ctx.append(_write_sightings)

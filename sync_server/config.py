@@ -25,6 +25,7 @@ from sync_server.config_jobs import JobSettings
 from sync_server.config_lists import NONE, Rates, is_loopback, read_networks, read_origins, read_rates
 from sync_server.config_live import LiveSettings
 from sync_server.config_metrics import MetricsSettings
+from sync_server.config_notices import NoticeSettings
 from sync_server.config_privacy import PrivacySettings
 from sync_server.config_webhooks import WebhookSettings
 
@@ -33,7 +34,7 @@ PREFIX: Final = "COTTON_"
 BUCKETS: Final = ("login", "codes", "refresh", "pull", "push", "export", "rest")
 """What is limited apart from each other; each has its setting `limit_<bucket>`."""
 
-SECRET: Final = frozenset({"database_url", "redis_url", "bus_url", *SECRETS})
+SECRET: Final = frozenset({"database_url", "redis_url", "bus_url", "mail_url", "expo_token", *SECRETS})
 """Settings whose value may hold a password: an error names them without the value."""
 
 
@@ -121,13 +122,6 @@ class ServerSettings(PrivacySettings):
         le=21_600,
         description="how long the next slice may be asked for after the last, in seconds, 60 to 21600",
     )
-    tombstone_days: int = Field(
-        180,
-        ge=1,
-        le=3_650,
-        description="how long deletions are remembered, in days, 1 to 3650; a phone away for longer gets everything anew",
-    )
-    receipt_days: int = Field(30, ge=1, le=3_650, description="how long a push may be repeated, in days, 1 to 3650")
 
     redis_url: str | None = Field(
         None,
@@ -193,7 +187,14 @@ class ServerSettings(PrivacySettings):
 
 
 class Settings(
-    AttachmentSettings, CodeSettings, JobSettings, MetricsSettings, WebhookSettings, LiveSettings, ServerSettings
+    AttachmentSettings,
+    CodeSettings,
+    JobSettings,
+    MetricsSettings,
+    NoticeSettings,
+    WebhookSettings,
+    LiveSettings,
+    ServerSettings,
 ):
     """The settings of one server process; frozen."""
 

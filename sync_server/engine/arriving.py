@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any, Final
 
+from erp_core.consents import LOCATION
 from erp_core.entities.attachment import DECLARED, RECEIVED, VERIFIED
 from sync_server.engine.pictures import Fit, Unfit, examine
 from sync_server.store import attachments as store
+from sync_server.store import consents
 from sync_server.store.attachments import Blob, Declared, Upload
 from sync_server.store.blobs import Blobs
 from sync_server.store.database import Connection, Database
@@ -58,12 +60,19 @@ class Arrivals:
             await self._put(org_id, upload, fit)
         digest = hashlib.sha256(fit.data).digest()
         blob = Blob(upload.room, declared.media_type, len(fit.data), digest, tuple(fit.thumbnails))
-        await self._settle(org_id, upload, (blob, fit.stored), _found_out(fit))
+        await self._settle(org_id, upload, (blob, fit.stored), await self._kept_of(org_id, declared, fit))
         await self.blobs.remove(parts_of(org_id, upload.room))
 
     async def _examined(self, data: bytes, declared: Declared) -> Fit:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, examine, data, declared.sha256, declared.media_type)
+
+    async def _kept_of(self, org_id: str, declared: Declared, fit: Fit) -> Mapping[str, Any]:
+        """Give what was found out, without the place where its author does not want that noted."""
+        found, author = _found_out(fit), declared.made_by or ""
+        async with self.database.acquire(org_id) as connection:
+            said = await consents.read_newest(connection, org_id, [author], LOCATION.name)
+        return found if said.get(author, True) else {**found, "exif_latitude": None, "exif_longitude": None}
 
     async def _part_names(self, org_id: str, upload: Upload) -> list[str]:
         async with self.database.acquire(org_id) as connection:

@@ -16,13 +16,14 @@ from conflict.mutation import Key, Operation
 from conflict.policies import Stamp
 from conflict.records import Standing, fate
 from erp_core.catalogue import BY_TABLE, ORDER
+from erp_core.consents import LOCATION, WHERE
 from erp_core.numbering import NUMBERED
 from erp_core.values import Row
 from sync_server.engine.access import not_theirs
 from sync_server.engine.draft import NO_STAMPS, Draft, Verdict
 from sync_server.engine.policy_map import NEWEST_FIELDS
 from sync_server.engine.sight import is_own, to_ms
-from sync_server.store import log, resolutions, rows
+from sync_server.store import consents, log, resolutions, rows
 from sync_server.store.database import Connection
 from sync_server.store.resolutions import read_authored
 
@@ -43,6 +44,7 @@ async def hold(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> 
     states = await log.read_states(connection, org_id, keys)
     histories = await _histories(connection, org_id, drafts, states)
     stamps = await _stamps(connection, org_id, drafts, histories)
+    unnoted = await _unnoted(connection, org_id, drafts)
     for draft in drafts:
         key = draft.mutation.key
         state = states.get(key)
@@ -55,7 +57,9 @@ async def hold(connection: Connection, org_id: str, drafts: Sequence[Draft]) -> 
         sent = dict(draft.sent)
         _keep_number(draft, ours)
         if state is not None and state.erased:
-            _leave_erased(draft, state.erased, ours)
+            _leave_out(draft, state.erased, ours)
+        if draft.origin.actor.user_id in unnoted:
+            _leave_out(draft, WHERE.get(draft.entity.name, ()), ours)
         draft.meet(decided, ours, labels, history, stamps.get(key, NO_STAMPS))
         # So that the device hears of the number that it does not have, and lets go of what it should not have.
         draft.sent.update({name: value for name, value in sent.items() if name in draft.sent})
@@ -68,12 +72,23 @@ def _keep_number(draft: Draft, ours: Row | None) -> None:
         draft.sent["number"] = ours["number"]
 
 
-def _leave_erased(draft: Draft, names: Collection[str], ours: Row | None) -> None:
-    """Leave fields as they are that told of a person who was forgotten; of what was sent in them nothing is kept."""
+async def _unnoted(connection: Connection, org_id: str, drafts: Iterable[Draft]) -> Collection[str]:
+    """Name the authors who do not want it noted where they are. Cost: one statement, none if nobody says where they are."""
+    asked = {
+        draft.origin.actor.user_id
+        for draft in drafts
+        if any(draft.sent.get(name) is not None for name in WHERE.get(draft.entity.name, ()))
+    }
+    said = await consents.read_newest(connection, org_id, asked, LOCATION.name) if asked else {}
+    return {user for user, given in said.items() if not given}
+
+
+def _leave_out(draft: Draft, names: Collection[str], ours: Row | None) -> None:
+    """Leave fields as they are that tell of who was forgotten, or objects; of what was sent in them nothing is kept."""
     values = {name: value for name, value in draft.mutation.values.items() if name not in names}
     draft.mutation = replace(draft.mutation, values=values)
     draft.faults = [fault for fault in draft.faults if not fault.fields or not set(fault.fields) <= set(names)]
-    draft.sent.update({name: ours[name] for name in names if ours is not None and name in draft.sent})
+    draft.sent.update({name: None if ours is None else ours[name] for name in names if name in draft.sent})
 
 
 def _standing(draft: Draft, state: log.State | None, history: Sequence[log.Event]) -> Standing:

@@ -1,7 +1,7 @@
 """Notices: whoever a change concerns is told once, in their language, of what they may see.
 
 Owns: following the log for it, and choosing whom a rule means.
-Must not know: the rules and their words (erp_core/notices.py), SQL, by which ways besides the record somebody is told.
+Must not know: the rules and their words (erp_core/notices.py), SQL, how people are told besides (outward.py).
 Invariant: a notification is written with the cursor that passes its event, and under an id that follows from rule, occasion and
 reader: there is one, however often and by whomever an event is looked at (tests/integration/test_notices.py). Who does not see
 the record now is not told of it.
@@ -21,6 +21,7 @@ from erp_core.india import day_of
 from erp_core.notices import LATE, NAMED_BY, RULES, Rule
 from erp_core.values import Row
 from sync_server.engine.entitlements import Entitlements, hidden_fields
+from sync_server.engine.outward import plan
 from sync_server.engine.reading import entitled_now
 from sync_server.engine.standing import Standings
 from sync_server.store import languages, log, rows
@@ -114,6 +115,7 @@ async def tell(connection: Connection, standings: Standings, org_id: str, occasi
     if fresh:
         await act_as_server(connection)
         await rows.insert(connection, NOTIFICATION, org_id, fresh)
+        await plan(connection, org_id, fresh, datetime.now(UTC))
     return len(fresh)
 
 

@@ -185,6 +185,11 @@ ROWS: Final[Sequence[tuple[str, Sequence[Panel]]]] = (
                     ("max by (state) (cotton_webhook_deliveries)", "{{state}}"),
                 ],
             ),
+            Panel(
+                "Notifications by mail and push",
+                "short",
+                [(_rate("cotton_letters_total", "way, end"), "a second: {{way}} {{end}}")],
+            ),
             Panel("Messages with codes that wait", "short", [("sum(cotton_messages_waiting)", "waiting")]),
         ),
     ),

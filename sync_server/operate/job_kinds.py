@@ -21,6 +21,7 @@ from sync_server.engine.sealing import seal
 from sync_server.engine.standing import Standings
 from sync_server.operate.audits import audit_by_night
 from sync_server.operate.meters import UPKEEP
+from sync_server.operate.retention import let_go
 from sync_server.operate.upkeep import one_round
 from sync_server.store import desk as desk_store
 from sync_server.store import match_keeping as match_store
@@ -75,6 +76,9 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
     async def lorries(_: Job) -> None:
         await ask_everywhere(database, LATENESS)
 
+    async def retention(_: Job) -> None:
+        await let_go(database, settings, datetime.now(UTC))
+
     async def lateness_of(job: Job) -> None:
         await tell_of_late_lorries(database, standings, job.org_id)
 
@@ -90,6 +94,7 @@ def kinds_of(database: Database, settings: Settings) -> Sequence[Kind]:
         Kind("leases", leases, cron="*/10 * * * *", tries=3),
         Kind("lorries", lorries, cron="35 * * * *", tries=3),
         Kind(LATENESS, lateness_of, tries=5),
+        Kind("retention", retention, cron="20 19 * * *", tries=3, seconds=3_000.0),
     )
 
 

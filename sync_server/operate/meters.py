@@ -30,6 +30,12 @@ WEBHOOK_ATTEMPTS: Final = Counter(
     ("end",),
     known=[("delivered",), ("failed",)],
 )
+LETTERS: Final = Counter(
+    "cotton_letters_total",
+    "Notifications that this process told by mail and push, by how it ended: sent, failed, gone, again.",
+    ("way", "end"),
+    known=[(way, end) for way in ("email", "push") for end in ("sent", "failed", "gone", "again")],
+)
 JOBS: Final = Counter(
     "cotton_jobs_total",
     "Tries at jobs in this process, by kind and by how they ended: done, failed, dead.",

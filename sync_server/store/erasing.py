@@ -157,12 +157,14 @@ _OF_USER: Final = (
     "DELETE FROM password_reset WHERE org_id = $1 AND user_id = $2",
     "DELETE FROM login_name WHERE org_id = $1 AND user_id = $2",
     "DELETE FROM code_request WHERE org_id = $1 AND user_id = $2",
+    "DELETE FROM push_address WHERE org_id = $1 AND user_id = $2",
+    "DELETE FROM notice_wish WHERE org_id = $1 AND user_id = $2",
     "UPDATE device SET name = '' WHERE org_id = $1 AND user_id = $2",
     "UPDATE security_event SET address = '', detail = '' WHERE org_id = $1 AND user_id = $2",
 )
 
 
 async def forget_logins(connection: Connection, org_id: str, user_id: str) -> None:
-    """Destroy what a user logs in with and was seen from; the sessions end. Cost: eight statements."""
+    """Destroy what a user logs in with and was seen from; the sessions end. Cost: ten statements."""
     for statement in _OF_USER:
         await connection.execute(statement, org_id, user_id)

@@ -8,20 +8,18 @@ keeps the server from starting (tests/integration/test_permissions.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
 
 from erp_core.access import CODES, GUEST, MEMBER, OWN
-from erp_core.catalogue import ENTITIES
-from erp_core.commands import of_entity
 from erp_core.entities.attachment import ATTACHMENT
-from erp_core.makers import makers_of
 from erp_core.numbering import LEASED, NUMBERED
 from sync_server.web import (
     auth,
     codes,
+    consents,
     desk,
     devices,
     docs_page,
@@ -33,6 +31,7 @@ from sync_server.web import (
     jobs,
     live,
     me,
+    notices,
     numbers,
     openapi,
     passwords,
@@ -49,52 +48,17 @@ from sync_server.web import (
     webhook_deliveries,
     webhooks,
 )
-from sync_server.web.bulk import Bulk
-from sync_server.web.commands import Commanded, Making, get_commands
+from sync_server.web.commands import get_commands
 from sync_server.web.console import catalogue as console_catalogue
 from sync_server.web.console import files as console_files
 from sync_server.web.console import health as console_health
-from sync_server.web.history import Histories, get_audit
+from sync_server.web.entity_routes import entity_routes
+from sync_server.web.history import get_audit
 from sync_server.web.permissions import DECLARED, LOGGED_IN, PUBLIC, Declared, Needs, Open, Route, declared
-from sync_server.web.records import Records
-from sync_server.web.table_files import TableFiles
 
 
 class UndeclaredRoute(Exception):
     """A route says nothing, or nothing that is known, of who may ask."""
-
-
-def _entity_routes() -> Iterator[Route]:
-    """The five operations on every entity, and its table as a file; what only the server does has no route."""
-    for entity in ENTITIES:
-        handlers, access = Records(entity), entity.access
-        one = f"{handlers.path}/{{id}}"
-        operations = (
-            ("GET", handlers.path, handlers.list, access.read),
-            ("GET", one, handlers.get, access.read),
-            ("POST", handlers.path, handlers.create, access.create),
-            ("PATCH", one, handlers.change, access.update),
-            ("DELETE", one, handlers.delete, access.delete),
-        )
-        for operation in operations:
-            if operation[3]:
-                # A write is asked here too, before its body is read.
-                yield Route(*operation, by_engine=operation[0] == "GET")
-        many, writes = Bulk(handlers), (*access.create, *access.update, *access.delete)
-        if writes:
-            yield Route("POST", many.path, many.write, tuple(dict.fromkeys(writes)))
-        past = Histories(handlers)
-        yield Route("GET", past.path, past.history, access.read, by_engine=True)
-        if access.update:
-            yield Route("POST", past.restore_path, past.restore, access.update)
-        for handler in map(Commanded, of_entity(entity)):
-            yield Route("POST", handler.path, handler.do, handler.asked.needs)
-        for maker in map(Making, makers_of(entity)):
-            yield Route("POST", maker.path, maker.do, maker.asked.needs)
-        files = TableFiles(entity)
-        yield Route("GET", files.path_out, files.take_out, access.read, by_engine=True)
-        if access.create:
-            yield Route("POST", files.path_in, files.bring_in, access.create)
 
 
 _LEASERS: Final = tuple(dict.fromkeys(code for kind in LEASED for code in NUMBERED[kind].access.create))
@@ -130,6 +94,13 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", "/api/v1/users/{user_id}/password", passwords.give_reset, ("user.update",)),
     Route("DELETE", "/api/v1/users/{user_id}/totp", totp.take_away, ("user.update",)),
     Route("GET", "/api/v1/me", me.who_am_i, LOGGED_IN),
+    Route("GET", "/api/v1/me/notices", notices.get_wishes, LOGGED_IN),
+    Route("PUT", "/api/v1/me/notices", notices.put_wishes, LOGGED_IN),
+    Route("PUT", "/api/v1/me/push-address", notices.put_address, LOGGED_IN),
+    Route("DELETE", "/api/v1/me/push-address", notices.remove_address, LOGGED_IN),
+    Route("GET", "/api/v1/me/consents", consents.get_consents, ("privacy.consent",)),
+    Route("PUT", "/api/v1/me/consents/{purpose}", consents.put_consent, ("privacy.consent",)),
+    Route("GET", "/api/v1/privacy/retention", consents.get_retention, ("privacy.retention",)),
     Route("GET", "/api/v1/catalogue", console_catalogue.get_catalogue, LOGGED_IN),
     Route("GET", "/api/v1/commands", get_commands, LOGGED_IN),
     Route("GET", "/api/v1/openapi.json", openapi.get_document, LOGGED_IN),
@@ -190,7 +161,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("DELETE", tus.PATH, uploads.terminate, _MAKERS),
     Route("POST", "/api/v1/attachments/{id}/link", downloads.make_link, ATTACHMENT.access.read),
     Route("GET", downloads.PATH, downloads.get_file, PUBLIC),
-    *_entity_routes(),
+    *entity_routes(),
 )
 
 ONLY_GET: Final = frozenset({"/api/v1/sync", "/api/v1/live"})

@@ -237,7 +237,7 @@ async def test_an_erasure_that_leaves_the_inbox_is_caught(house: House, monkeypa
 
 async def test_a_push_that_is_not_held_to_an_erasure_is_caught(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await forget(house)
-    monkeypatch.setattr(holding, "_leave_erased", lambda *_: None)
+    monkeypatch.setattr(holding, "_leave_out", lambda *_: None)
     late = {**partner("p1", legal_name=CANARY), "_changed": "legal_name"}
     await house.push(house.actor("agent3"), await house.clock(), changed(business_partners=[late]))
     assert "business_partners" in await found(house, *CANARIES)

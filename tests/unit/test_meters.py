@@ -40,6 +40,7 @@ ALLOWED = frozenset(
         "state",
         "status",
         "verdict",
+        "way",
     }
 )
 """Labels that are known to be short lists; a new one is a decision."""

@@ -19,6 +19,7 @@ from sync_server.wire.openapi import (
     attachments,
     bulk,
     commands,
+    consents,
     console,
     desk,
     devices,
@@ -28,6 +29,7 @@ from sync_server.wire.openapi import (
     inspecting,
     jobs,
     logins,
+    notices,
     numbers,
     people,
     privacy,
@@ -48,7 +50,9 @@ VERSION: Final = "1.0.0"
 GROUPS: Final = (
     logins,
     people,
+    notices,
     privacy,
+    consents,
     devices,
     syncing,
     inspecting,
@@ -76,6 +80,7 @@ but for a pull. Bodies may be compressed with gzip, deflate, br or zstd."""
 TAGS: Final = (
     {"name": logins.TAG, "description": "Tokens, one-time codes, second factors, passwords."},
     {"name": people.TAG, "description": "Sessions, one's own and others'; who one is."},
+    {"name": notices.TAG, "description": "How one wants to be told of things outside of the app."},
     {"name": privacy.TAG, "description": "What is known of a person: given to them, and forgotten."},
     {"name": devices.TAG, "description": "Installations: their names, their end, and what they left."},
     {"name": syncing.TAG, "description": "WatermelonDB's protocol, the exchange, and what is asked about them."},
@@ -156,7 +161,9 @@ def _schemas() -> Iterator[tuple[str, Schema]]:
     for group in (
         logins,
         people,
+        notices,
         privacy,
+        consents,
         devices,
         inspecting,
         desk,

@@ -64,9 +64,12 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "before": listed(_TOLD),
             "sessions": _ROWS,
             "devices": _ROWS,
+            "notices": _ROWS,
+            "phones": _ROWS,
+            "consents": _ROWS,
             "doors": _ROWS,
         },
-        optional=("sessions", "devices", "doors"),
+        optional=("sessions", "devices", "notices", "phones", "consents", "doors"),
     ),
 }
 
