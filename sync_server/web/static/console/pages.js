@@ -23,5 +23,8 @@ export const PAGES = [
   { path: 'health', isFor: ({ may }) => may('device.manage'), show: later(() => import('./health.js')) },
   { path: 'people', isFor: ({ may }) => may('user.read'), show: later(() => import('./people.js')) },
   { path: 'jobs', isFor: ({ may }) => may('setting.update'), show: later(() => import('./jobs.js')) },
-  { path: 'audit', isFor: ({ may }) => may('audit.read'), show: later(() => import('./audit.js')) }
+  { path: 'webhooks', isFor: ({ may }) => may('setting.update'), show: later(() => import('./webhooks.js')) },
+  { path: 'privacy', isFor: ({ may }) => may('privacy.erase_approve'), show: later(() => import('./privacy.js')) },
+  { path: 'audit', isFor: ({ may }) => may('audit.read'), show: later(() => import('./audit.js')) },
+  { path: 'account', isFor: () => true, show: later(() => import('./account.js')) }
 ]
