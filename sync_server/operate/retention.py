@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 from sync_server.config import Settings
 from sync_server.operate.outward import KEPT as NOTICES_KEPT
+from sync_server.operate.outward import LATE
 from sync_server.operate.webhooks import KEPT as WEBHOOKS_KEPT
-from sync_server.store import idempotency, retention
+from sync_server.store import idempotency, outward, retention
 from sync_server.store.database import Database
 
 
@@ -51,5 +52,6 @@ async def let_go(database: Database, settings: Settings, now: datetime) -> int:
     """Let go of what is older than it may be; give how much was."""
     async with database.acquire_everywhere() as connection:
         whence = await retention.forget_whence(connection, now - timedelta(days=settings.whence_days))
+        await outward.forget(connection, now, kept=NOTICES_KEPT, late=LATE)
         left = await retention.forget_impounded(connection, now - timedelta(days=settings.impounded_days))
     return whence + left

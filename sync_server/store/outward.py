@@ -78,18 +78,24 @@ async def write_wishes(connection: Connection, org_id: str, user_id: str, wishes
 
 
 async def read_addresses(connection: Connection, org_id: str, users: Collection[str]) -> Sequence[Address]:
-    """Give the addresses of users' active devices. Cost: one statement."""
+    """Give the addresses of those of users' active devices on which they are logged in. Cost: one statement."""
     rows = await connection.fetch(
         "SELECT a.device_id, a.user_id, a.service, a.token FROM push_address a"
         " JOIN device d ON d.org_id = a.org_id AND d.id = a.device_id AND d.user_id = a.user_id AND d.state = 'active'"
-        " WHERE a.org_id = $1 AND a.user_id = ANY($2) ORDER BY a.device_id",
+        " WHERE a.org_id = $1 AND a.user_id = ANY($2) AND EXISTS (SELECT FROM session s WHERE s.org_id = a.org_id"
+        "  AND s.device_id = a.device_id AND s.user_id = a.user_id AND s.revoked_at IS NULL AND s.expires_at > now())"
+        " ORDER BY a.device_id",
         *(org_id, list(users)),
     )
     return [Address(*row) for row in rows]
 
 
 async def write_address(connection: Connection, org_id: str, address: Address) -> None:
-    """Keep where a device is reached. Cost: one statement."""
+    """Keep where a device is reached; an app that was installed anew has the token of the one before. Cost: two statements."""
+    await connection.execute(
+        "DELETE FROM push_address WHERE org_id = $1 AND service = $2 AND token = $3 AND device_id <> $4",
+        *(org_id, address.service, address.token, address.device_id),
+    )
     await connection.execute(
         "INSERT INTO push_address (org_id, device_id, user_id, service, token) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT (org_id, device_id) DO UPDATE SET user_id = $3, service = $4, token = $5, set_at = now()",

@@ -24,7 +24,7 @@ from sync_server.operate.outward import LATE, LEASE, Outward, open_outlets
 from sync_server.store import outward as store
 from sync_server.store.outward import Address
 from tests.harness.outlets import Postbox, Service, apns_here, certificate, expo_here, fcm_here, postbox_here
-from tests.harness.world import House
+from tests.harness.world import USERS, House
 
 AWAKE = Wishes(quiet_from=0, quiet_until=0)
 READERS = ("agent2", "agent4")
@@ -59,6 +59,11 @@ class World:
         """Give a user a phone that is reached by a service."""
         id = id or f"phone-{service}"
         await self.house.fetch("INSERT INTO device (org_id, id, user_id) VALUES ('org_a', $1, $2)", id, user)
+        await self.house.fetch(
+            "INSERT INTO session (org_id, id, user_id, device_id, expires_at)"
+            " VALUES ('org_a', $1 || '-session', $2, $1, now() + interval '1 day')",
+            *(id, user),
+        )
         async with self.house.database.acquire("org_a") as connection:
             await store.write_address(connection, "org_a", Address(id, user, service, token))
 
@@ -107,8 +112,8 @@ async def world(house: House, tmp_path: Path) -> AsyncIterator[World]:
         clock = [datetime.now(UTC)]
         outward = Outward(house.database, house.standings, outlets, now=lambda: max(clock[-1], datetime.now(UTC)))
         made = World(house, box, expo, fcm, apns, outward, clock)
-        for user in READERS:
-            await made.wish(user, AWAKE)
+        for user in USERS:
+            await made.wish(user, AWAKE if user in READERS else Wishes(email="never"))
         yield made
 
 
@@ -228,16 +233,26 @@ async def test_what_its_reader_is_not_to_be_told_any_more_is_not_sent(world: Wor
     assert set(await world.states()) <= {"dropped"}
 
 
-async def test_a_phone_that_is_revoked_or_changed_hands_is_told_nothing(world: World) -> None:
+async def test_a_phone_that_is_revoked_logged_out_or_changed_hands_is_told_nothing(world: World) -> None:
+    await world.phone("agent4", "expo", "ExponentPushToken[c]", "logged-out")
     await world.phone("agent4", "expo", "ExponentPushToken[a]", "revoked")
     await world.phone("agent4", "expo", "ExponentPushToken[b]", "handed-on")
     await world.trade("t7")
     await world.house.run(
         "UPDATE device SET state = 'revoked' WHERE id = 'revoked';"
+        "UPDATE session SET revoked_at = now() WHERE device_id = 'logged-out';"
         "UPDATE device SET user_id = 'agent2' WHERE id = 'handed-on'"
     )
     await world.outward.look()
     assert world.expo.taken == []
+
+
+async def test_an_app_that_was_installed_anew_is_told_once(world: World) -> None:
+    await world.phone("agent4", "expo", "ExponentPushToken[a]", "before")
+    await world.phone("agent4", "expo", "ExponentPushToken[a]", "anew")
+    await world.trade("t7")
+    await world.outward.look()
+    assert len(world.expo.taken) == 1
 
 
 async def test_what_a_server_cannot_take_now_is_tried_again_and_what_it_refuses_is_not(world: World) -> None:
