@@ -60,6 +60,12 @@ def arrived(trade: Row, world: World) -> Sequence[Row]:
     return [row for row in world.siblings("dispatch", "trade_id", trade["id"]) if row["state"] in ARRIVED]
 
 
+def under_way(trade: Row, world: World) -> Sequence[Row]:
+    """Give the lorries of a trade that have not arrived, by id."""
+    every = world.siblings("dispatch", "trade_id", trade["id"])
+    return [row for row in every if row["state"] in ("planned", "loaded", "in_transit")]
+
+
 def live_invoices(trade: Row, world: World) -> Sequence[Row]:
     """Give the invoices of a trade that hold."""
     return [row for row in world.siblings("invoice", "trade_id", trade["id"]) if row["state"] != "cancelled"]
@@ -220,7 +226,6 @@ def settlement_of(trade: Row, world: World) -> Settlement:
         earned=earned_on(trade, lines, world),
         paid=[invoice["paid_amount"] for invoice in invoices if invoice["paid_amount"]],
     )
-    every = world.siblings("dispatch", "trade_id", trade["id"])
     return Settlement(
         accounts,
         supplied=sum((line.rupees for _, line in lines), Decimal("0.00")),
@@ -228,7 +233,7 @@ def settlement_of(trade: Row, world: World) -> Settlement:
         due=sum((invoice["outstanding_amount"] for invoice in invoices), Decimal("0.00")),
         lorries=len(lorries),
         unbilled=len(unbilled(trade, world)),
-        under_way=sum(row["state"] in ("planned", "loaded", "in_transit") for row in every),
+        under_way=len(under_way(trade, world)),
         open_inspections=open_inspections(trade, world),
         rejected=is_rejected(trade, world),
     )

@@ -25,12 +25,12 @@ from erp_core.billing import (
     place_of,
     registered_in,
     unbilled,
+    under_way,
 )
-from erp_core.drawing import Drawn, Made, Objection, chosen
+from erp_core.drawing import Drawn, Given, Made, Objection, chosen
 from erp_core.language import World
 from erp_core.values import Row, Value
 
-Given = Mapping[str, Value]
 Billed = tuple[Row | None, BillLine]
 """A line, and the lorry that it is for."""
 
@@ -55,21 +55,19 @@ def make_invoice(trade: Row, given: Given, world: World, ids: Iterator[str]) -> 
 
 def settle_trade(trade: Row, given: Given, world: World, ids: Iterator[str]) -> Drawn:
     """Complete a trade and invoice what is left: lorries that are on no invoice, and what was found out after one was made."""
-    every = world.siblings("dispatch", "trade_id", trade["id"])
-    under_way = [row for row in every if row["state"] in ("planned", "loaded", "in_transit")]
-    if under_way:
+    if coming := under_way(trade, world):
         sentence = (
-            f"{len(under_way)} of its lorries have not arrived; settle the trade once they have, or close them short."
+            f"{len(coming)} of its lorries have not arrived; settle the trade once they have, or close them short."
         )
         raise Objection("lorries_under_way", sentence)
     if not arrived(trade, world):
         raise Objection("nothing_to_bill", "No lorry of it has arrived, so there is nothing to settle.")
     _graded(trade, world)
-    lorries = unbilled(trade, world)
-    lines: list[Billed] = list(bill(trade, lorries, world))
-    lines += _found_out_later(trade, world, sum((line.rupees for _, line in lines), Decimal(0)))
+    lorries, worth = unbilled(trade, world), list(bill(trade, arrived(trade, world), world))
+    lines: list[Billed] = [(lorry, line) for lorry, line in worth if lorry in lorries]
+    lines += _found_out_later(trade, world, worth, lines)
     done = Made("trade", trade["id"], {"state": "completed"}, new=False)
-    comes_to = sum((line.rupees for _, line in lines), Decimal(0))
+    comes_to = _rupees(lines)
     if comes_to < 0:
         sentence = f"Its invoices come to {-comes_to} rupees more than what arrived is worth."
         raise Objection(
@@ -92,16 +90,19 @@ def _graded(trade: Row, world: World) -> None:
         raise Objection("lot_rejected", sentence)
 
 
-def _found_out_later(trade: Row, world: World, now_billed: Decimal) -> list[Billed]:
-    """Give what all that arrived is worth by now beyond what invoices have of it: an inspection came after the first."""
-    worth = sum((line.rupees for _, line in bill(trade, arrived(trade, world), world)), Decimal(0))
+def _found_out_later(trade: Row, world: World, worth: Sequence[Billed], now: Sequence[Billed]) -> list[Billed]:
+    """Give what all that arrived is worth beyond what invoices have of it, and have now: an inspection came after the first."""
     before = sum((invoice["amount"] for invoice in live_invoices(trade, world)), Decimal(0))
-    more = worth - before - now_billed
+    more = _rupees(worth) - before - _rupees(now)
     return (
         [(None, BillLine("settlement", "Weights and quality found out since the last invoice", ONE, more))]
         if more
         else []
     )
+
+
+def _rupees(lines: Sequence[Billed]) -> Decimal:
+    return sum((line.rupees for _, line in lines), Decimal(0))
 
 
 def _invoice(

@@ -7,30 +7,31 @@ Invariant: what is agreed on in one record is copied into the next as it was agr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from erp_core.commands import BY_ENTITY_AND_NAME
-from erp_core.drawing import Drawn, Made, Objection, chosen, seen
+from erp_core.drawing import Drawn, Given, Made, Objection, chosen, seen
+from erp_core.entities.availability import ON_OFFER
 from erp_core.entities.dispatch import bales_sent
 from erp_core.entities.match import lot_of, need_of
+from erp_core.entities.requirement import WANTED
 from erp_core.language import World
 from erp_core.matching import score
-from erp_core.values import Row, Value
+from erp_core.values import Row
 
 MATCHES_MOST: Final = 20
 """How many matches are made at once: the best; more than these nobody calls."""
 _OTHER_SIDE: Final = {"buyer": "seller", "seller": "buyer"}
-
-Given = Mapping[str, Value]
-
 
 # --- Matches ------------------------------------------------------------------------------------------------------------
 
 
 def match_lot(lot: Row, _: Given, world: World, ids: Iterator[str]) -> Drawn:
     """Match a lot with the requirements that it meets best and is not matched with yet."""
-    needs = [row for row in world.siblings("requirement", "commodity_id", lot["commodity_id"]) if _is_open(row, WANTED)]
+    needs = [
+        row for row in world.siblings("requirement", "commodity_id", lot["commodity_id"]) if row["state"] in WANTED
+    ]
     known = {row["requirement_id"] for row in world.siblings("match", "availability_id", lot["id"])}
     offered = lot_of(lot["id"], lot)
     scored = _best(needs, known, lambda need: score(offered, need_of(need["id"], need)))
@@ -40,20 +41,12 @@ def match_lot(lot: Row, _: Given, world: World, ids: Iterator[str]) -> Drawn:
 def match_need(need: Row, _: Given, world: World, ids: Iterator[str]) -> Drawn:
     """Match a requirement with the lots that meet it best and are not matched with it yet."""
     lots = [
-        row for row in world.siblings("availability", "commodity_id", need["commodity_id"]) if _is_open(row, OFFERED)
+        row for row in world.siblings("availability", "commodity_id", need["commodity_id"]) if row["state"] in ON_OFFER
     ]
     known = {row["availability_id"] for row in world.siblings("match", "requirement_id", need["id"])}
     wanted = need_of(need["id"], need)
     scored = _best(lots, known, lambda lot: score(lot_of(lot["id"], lot), wanted))
     return _matches([(lot, need["id"]) for lot in scored], ids, "lot")
-
-
-WANTED: Final = ("open", "part_filled")
-OFFERED: Final = ("active", "reserved")
-
-
-def _is_open(row: Row, states: Sequence[str]) -> bool:
-    return row["state"] in states
 
 
 def _best(rows: Sequence[Row], known: set[str], points_of: Callable[[Row], int | None]) -> list[str]:

@@ -27,6 +27,7 @@ from typing import Any, Final, TypeAlias
 
 from erp_core.entities.availability import ON_OFFER
 from erp_core.entities.dispatch import ARRIVED, bales_sent
+from erp_core.entities.requirement import WANTED
 from erp_core.exposure import OPEN, exposure
 from erp_core.money import to_paise
 from erp_core.values import Row
@@ -37,8 +38,6 @@ Line: TypeAlias = dict[str, Any]
 Lorries: TypeAlias = Mapping[str, Sequence[Row]]
 """Trade -> its dispatches."""
 
-ASKED: Final = ("open", "part_filled")
-"""States of a requirement in which bales are still looked for."""
 PENDING: Final = frozenset({"confirmed", "in_delivery"})
 """States of a trade whose bales are on their way or to be sent; while it is disputed nothing moves."""
 NOTHING: Final = Decimal("0.00")
@@ -86,7 +85,7 @@ def position(lots: Iterable[Row], needs: Iterable[Row], trades: Iterable[Row], l
         (left, row["price_per_candy"]) for row in trades if (left := _to_deliver(row, lorries.get(row["id"], ())))
     ]
     bales_open, bales_traded = sum(bales for bales, _ in offered), sum(bales for bales, _ in traded)
-    asked = sum(max(need["bales_max"] - need["bales_fulfilled"], 0) for need in needs if need["state"] in ASKED)
+    asked = sum(max(need["bales_max"] - need["bales_fulfilled"], 0) for need in needs if need["state"] in WANTED)
     if not (bales_open or asked or bales_traded):
         return None
     return {

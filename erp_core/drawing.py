@@ -61,7 +61,10 @@ class Objection(Exception):
         self.reason = Violation(code, sentence, fields)
 
 
-Draw: TypeAlias = Callable[[Row, Mapping[str, Value], World, Iterator[str]], Drawn]
+Given: TypeAlias = Mapping[str, Value]
+"""What a command is told: parameter -> value."""
+
+Draw: TypeAlias = Callable[[Row, Given, World, Iterator[str]], Drawn]
 """(the record that it starts from, the parameters as read, the rows of its looks, ids for what is made) -> what is drawn up.
 Raises `Objection`. A row that the asker cannot see is not among the rows."""
 
@@ -77,7 +80,7 @@ def given_field(name: str, type: ValueType, help: str) -> Field:
     return Field(name, type, help=help)
 
 
-def chosen(given: Mapping[str, Value], *names: str, **otherwise: Value) -> dict[str, Value]:
+def chosen(given: Given, *names: str, **otherwise: Value) -> dict[str, Value]:
     """Give the parameters `names` that were given; where one was not, what `otherwise` has for it."""
     values = {name: given[name] for name in names if given.get(name) is not None}
     return {**{name: value for name, value in otherwise.items() if value is not None}, **values}

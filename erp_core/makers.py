@@ -20,6 +20,8 @@ from erp_core.catalogue import BY_NAME
 from erp_core.commands import BY_ENTITY_AND_NAME
 from erp_core.deals import counter, make_amendment, make_lorry, make_offer, make_trade, match_lot, match_need, open_talk
 from erp_core.drawing import Draw, Look, given_field, taken
+from erp_core.entities.availability import ON_OFFER
+from erp_core.entities.requirement import WANTED
 from erp_core.language import Entity, Field, Violation
 from erp_core.values import Flag, Reference, Row
 from erp_core.vocabulary import BALES
@@ -91,8 +93,6 @@ PAPERS: Final = (
     Look("invoice_line", "invoice_id", "invoice", "id"),
 )
 """What there is of a trade (erp_core/billing.py)."""
-_ON_OFFER: Final = ("active", "reserved")
-_WANTED: Final = ("open", "part_filled")
 
 
 # --- The table ----------------------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ _BILLED: Final = (
 MAKERS: Final[tuple[Maker, ...]] = (
     Maker(
         *(BY_NAME["availability"], "match", "Find who needs it", BY_NAME["match"], match_lot),
-        starts=_ON_OFFER,
+        starts=ON_OFFER,
         looks=(
             Look("requirement", "commodity_id", "availability", "commodity_id"),
             Look("match", "availability_id", "availability", "id"),
@@ -117,7 +117,7 @@ MAKERS: Final[tuple[Maker, ...]] = (
     ),
     Maker(
         *(BY_NAME["requirement"], "match", "Find what meets it", BY_NAME["match"], match_need),
-        starts=_WANTED,
+        starts=WANTED,
         looks=(
             Look("availability", "commodity_id", "requirement", "commodity_id"),
             Look("match", "requirement_id", "requirement", "id"),

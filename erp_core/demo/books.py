@@ -83,9 +83,10 @@ def _invoice(pile: Pile, region: Region, deal: Deal, lorry: str, serial: int) ->
     arrived = pile.rows["dispatch"][lorry]["arrived_at"]
     invoice = pile.rows["invoice"][drawn.shown[1]]
     dated = min(day_of(arrived) + timedelta(days=pile.rng.randint(0, 2)), TODAY)
-    for line in pile.siblings("invoice_line", "invoice_id", drawn.shown[1]):
-        assert INVOICE_LINE.derive is not None
-        line.update(INVOICE_LINE.derive(line, pile))  # type: ignore[attr-defined]  # a pile's rows are dicts
+    for line in pile.rows["invoice_line"].values():
+        if line["invoice_id"] == drawn.shown[1]:
+            assert INVOICE_LINE.derive is not None
+            line.update(INVOICE_LINE.derive(line, pile))
     _sum_up(pile, drawn.shown[1])
     if invoice["amount"] <= 0 or pile.rng.random() < 0.2:
         return  # still a draft

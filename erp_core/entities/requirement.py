@@ -28,6 +28,8 @@ STATES = States(
     breaks=("expired", "cancelled"),
     also_begins=("open",),  # written down and opened before the phone saw a signal
 )
+WANTED = ("open", "part_filled")
+"""States in which bales are still looked for."""
 
 
 REQUIREMENT = Entity(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from conflict.mutation import Mutation, Operation
+from conflict.mutation import Mutation
 from erp_core.catalogue import BY_TABLE
 from erp_core.language import Violation
 from sync_server.engine import office
@@ -72,7 +72,7 @@ async def write_many(
         unit = await Singly.enter(connection, standings, actor, needs)
         outcomes = [
             _outcome(became) if isinstance(became, Draft) else Outcome(one.id, "refused", [became])
-            for one, became in zip(mutations, await unit.apply(mutations, _stops, careful=careful), strict=True)
+            for one, became in zip(mutations, await unit.apply(mutations, office.misses, careful=careful), strict=True)
         ]
         if whole and any(one.verdict not in DONE for one in outcomes):
             raise NothingApplied([replace(o, verdict=NOT_APPLIED) if o.verdict in DONE else o for o in outcomes])
@@ -82,12 +82,6 @@ async def write_many(
         return unit_of_work(database, actor.org_id, once_only(once, actor.org_id, partial(work, careful=careful)))
 
     return await carefully(run)
-
-
-def _stops(draft: Draft) -> bool:
-    if draft.mutation.operation is Operation.CREATED:
-        return draft.before is not None and draft.verdict is not Verdict.DUPLICATE
-    return draft.before is None
 
 
 def _outcome(draft: Draft) -> Outcome:

@@ -20,7 +20,6 @@ from erp_core.language import Entity, Violation
 from erp_core.makers import Maker
 from erp_core.values import Plain, Row, Value
 from sync_server.engine.apply import apply
-from sync_server.engine.draft import Draft, Verdict
 from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.office import (
     NEWER_THAN_ALL,
@@ -28,6 +27,7 @@ from sync_server.engine.office import (
     Refused,
     Written,
     clashing_fields,
+    misses,
     not_processable,
     raise_unless_done,
 )
@@ -127,16 +127,10 @@ async def _write(unit: Singly, mutations: Sequence[Mutation]) -> None:
     """Write all or raise; the reasons are those of all that were refused, without doubles."""
     submission = Submission(unit.actor, NEWER_THAN_ALL, b"", mutations, entitled=unit.entitled, channel=Channel.OFFICE)
     (drafts,) = await apply(
-        unit.connection, unit.actor.org_id, [submission], rights=unit.clock.rights, must_resolve=_stops
+        unit.connection, unit.actor.org_id, [submission], rights=unit.clock.rights, must_resolve=misses
     )
     reasons = list(dict.fromkeys(fault for draft in drafts if draft.waits for fault in draft.faults))
     if reasons:
         raise Refused(reasons)
     for draft in drafts:
         raise_unless_done(draft, clashing_fields)
-
-
-def _stops(draft: Draft) -> bool:
-    if draft.mutation.operation is Operation.CREATED:
-        return draft.before is not None and draft.verdict is not Verdict.DUPLICATE
-    return draft.before is None

@@ -21,8 +21,9 @@ from typing import Final
 
 from conflict.mutation import Key
 from erp_core.catalogue import BY_NAME
-from erp_core.deals import OFFERED, WANTED
+from erp_core.entities.availability import ON_OFFER
 from erp_core.entities.match import MATCH, fit, lot_of, need_of
+from erp_core.entities.requirement import WANTED
 from erp_core.match_board import Board
 from erp_core.values import Row
 from sync_server.engine.holding import lock
@@ -90,7 +91,7 @@ def _concerned(events: Iterable[Logged]) -> set[str]:
 async def _keep(connection: Connection, org_id: str, commodities: set[str]) -> int:
     """Bring the matches of some commodities up to date, `WRITTEN_MAX` of them at most; give how many were written."""
     known = await _read(connection, org_id, MATCH.table, await matches_of(connection, org_id, commodities), held=True)
-    open_lots = await ids_in_states(connection, LOT.table, org_id, commodities, OFFERED)
+    open_lots = await ids_in_states(connection, LOT.table, org_id, commodities, ON_OFFER)
     open_needs = await ids_in_states(connection, NEED.table, org_id, commodities, WANTED)
     lots = await _read(connection, org_id, LOT.table, {*open_lots, *(row["availability_id"] for row in known.values())})
     needs = await _read(

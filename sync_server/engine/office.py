@@ -68,6 +68,13 @@ class Refused(Exception):
         self.reasons = reasons
 
 
+def misses(draft: Draft) -> bool:
+    """Say whether a draft is not about what it says: it makes a record that is there, or changes one that is not."""
+    if draft.mutation.operation is Operation.CREATED:
+        return draft.before is not None and draft.verdict is not Verdict.DUPLICATE
+    return draft.before is None
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What became of a change: the record as its author sees it now (None: gone, or out of sight); `new`: it was made."""
@@ -158,9 +165,9 @@ async def _apply(
     clashing: Clashing,
 ) -> Draft:
     def stops(draft: Draft) -> bool:
-        if draft.mutation.operation is Operation.CREATED:
-            return draft.before is not None and draft.verdict is not Verdict.DUPLICATE
-        return draft.before is None or not reached or (base is not None and bool(clashing(draft)))
+        if misses(draft) or draft.mutation.operation is Operation.CREATED:
+            return misses(draft)
+        return not reached or (base is not None and bool(clashing(draft)))
 
     cursor = NEWER_THAN_ALL if base is None else base
     submission = Submission(actor, cursor, b"", [mutation], entitled=entitled, channel=Channel.OFFICE)

@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from erp_core.desk import ASKED, PENDING
+from erp_core.desk import PENDING
 from erp_core.entities.availability import ON_OFFER
+from erp_core.entities.requirement import WANTED
 from erp_core.exposure import OPEN
 from erp_core.values import Row
 from sync_server.store.database import Connection
@@ -83,7 +84,7 @@ async def read_rows(connection: Connection, org_id: str, keys: Keys | None) -> R
     sent = {trade["id"] for trade in (*traded, *delivered)}
     return Rows(
         await read("availabilities", _LOT, _IN_POSITION, places, _in_state(ON_OFFER)),
-        await read("requirements", _NEED, _IN_POSITION, places, _in_state(ASKED)),
+        await read("requirements", _NEED, _IN_POSITION, places, _in_state(WANTED)),
         traded,
         await read("trades", _TRADE, "buyer_id = ANY($2)", partners, _in_state(OPEN)),
         delivered,
