@@ -15,6 +15,7 @@ import { Q } from '@nozbe/watermelondb'
 import type { Database } from '@nozbe/watermelondb'
 import { getLastPulledAt } from '@nozbe/watermelondb/sync/impl'
 
+import { Account } from './account'
 import { Attachments } from './attachments'
 import type { AttachmentsOptions } from './attachments'
 import { Auto } from './auto'
@@ -72,6 +73,8 @@ export class CottonSync {
   readonly inbox: Inbox
   /** Numbers for documents that are made offline. */
   readonly numbers: Numbers
+  /** How one is told outside of the app, and what one agrees to. */
+  readonly account: Account
   /** Photos and papers, attached and sent. */
   readonly attachments: Attachments
   private readonly database: Database
@@ -99,6 +102,7 @@ export class CottonSync {
     this.exchange = new Exchange(database, this.transport, new PushCounter(store), options)
     this.inbox = new Inbox(database)
     this.numbers = new Numbers(database, this.transport)
+    this.account = new Account(this.transport)
     this.attachments = new Attachments(database, this.session, config)
     this.journal = new SyncLog(database)
     this.auto = new Auto(database, () => this.quietly(), config.auto, (retryAt, online) => this.surroundings(retryAt, online))

@@ -44,6 +44,27 @@ async function branchOf(phone: Phone): Promise<string> {
   return String((await phone.rows(table))[0]?.['branch_id'])
 }
 
+describe('an account', () => {
+  it('says how one is told, where the phone is reached, and what one agrees to', async () => {
+    const phone = await Phone.of('agent1')
+    await phone.sync()
+    const { account } = phone.cotton
+    const wanted = await account.wish({ email: 'daily', daily_at: '18:30' })
+    assert.deepEqual(await account.wishes(), wanted)
+    assert.equal(wanted.quiet_from, '21:00')
+    await account.reachBy('expo', 'ExponentPushToken[x]')
+    await account.reachBy('fcm', 'another')
+    await account.unreach()
+    const { purposes } = await account.consents()
+    const [where] = purposes
+    assert.ok(where)
+    const said = await account.say('location', true, where.version)
+    assert.equal(said.purposes[0]?.given, true)
+    assert.equal((await account.say('location', false)).purposes[0]?.given, false)
+    await assert.rejects(account.wish({ zone: 'Gondal' }), { code: 'invalid_value' })
+  })
+})
+
 describe('a session', () => {
   it('is refreshed between two syncs, and when the answer to that is lost', async () => {
     const phone = await Phone.of('agent1')
