@@ -38,8 +38,8 @@ async def _three_units_one_deleted(database: Database, days_ago: int) -> None:
         await connection.execute("DELETE FROM units WHERE org_id = 'o' AND id = '2'")
         # The log refuses updates; only a test may make it look old.
         await connection.execute(
-            "ALTER TABLE event DISABLE TRIGGER append_only;"
-            f" UPDATE event SET at = at - interval '{days_ago} days'; ALTER TABLE event ENABLE TRIGGER append_only"
+            "ALTER TABLE event DISABLE TRIGGER only_erasure;"
+            f" UPDATE event SET at = at - interval '{days_ago} days'; ALTER TABLE event ENABLE TRIGGER only_erasure"
         )
 
 
