@@ -87,9 +87,11 @@ async def _serve(
 ) -> None:
     app = create_app(settings, url)
     runner = make_runner(app)
-    await runner.setup()
-    collect_rarely()
     try:
+        await (
+            runner.setup()
+        )  # in here: what has begun when a later part cannot is ended in its order, the database last
+        collect_rarely()
         async with _telling(app, settings):
             site = web.TCPSite(runner, settings.host, settings.port, reuse_port=reuse_port, backlog=BACKLOG)
             try:

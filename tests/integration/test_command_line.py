@@ -140,6 +140,17 @@ async def test_migrations_go_up_and_down_and_say_how_it_stands(empty_url: str) -
     assert (await cotton_sync("migrate", "down", "base", database_url=empty_url)).code == 0
 
 
+async def test_a_start_that_fails_half_way_says_why_and_ends_what_had_begun(demo_url: str, data: Path) -> None:
+    """What was left running held a connection, and the process waited for it for ever."""
+    ended = await cotton_sync(
+        "serve", database_url=demo_url, data=str(data), port="0", demo="true", fcm_key_file=str(data / "missing.json")
+    )
+    assert ended.code == 1
+    assert "is no key of a service account" in ended.err.splitlines()[-1]
+    assert "Traceback" not in ended.err
+    assert "asynchronous generator" not in ended.err
+
+
 async def test_altered_schema_is_told_with_what_was_altered(database_url: str) -> None:
     await execute(database_url, "ALTER TABLE trades ADD COLUMN extra text")
 
