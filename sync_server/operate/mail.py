@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Final
@@ -45,7 +45,7 @@ class Mail:
         self._sender = sender
         self._public_url = public_url
 
-    async def send(self, letters: Sequence[Letter]) -> Sequence[Result]:
+    async def send(self, letters: Sequence[Letter]) -> AsyncGenerator[Result, None]:
         """Send each letter as one mail, over one connection."""
         server = aiosmtplib.SMTP(
             hostname=self._host,
@@ -55,15 +55,24 @@ class Mail:
             use_tls=self._tls,
             start_tls=False if self._tls else self._starttls,
         )
+        done = 0
         try:
             async with server:
                 if self._user:
-                    if not self._tls and not server.get_transport_info("ssl_object") and not is_loopback(self._host):
-                        return [Result(End.AGAIN, "the mail server offers no TLS")] * len(letters)
-                    await server.login(self._user, self._password)
-                return [await self._send(server, letter) for letter in letters]
+                    await self._log_in(server)
+                for letter in letters:
+                    result = await self._send(server, letter)
+                    done += 1
+                    yield result
         except (aiosmtplib.SMTPException, OSError) as fault:
-            return [Result(End.AGAIN, f"the mail server cannot be used: {type(fault).__name__}")] * len(letters)
+            why = f"the mail server cannot be used: {type(fault).__name__}"
+            for _ in letters[done:]:
+                yield Result(End.AGAIN, why)
+
+    async def _log_in(self, server: aiosmtplib.SMTP) -> None:
+        if not self._tls and not server.get_transport_info("ssl_object") and not is_loopback(self._host):
+            raise aiosmtplib.SMTPException("the mail server offers no TLS")
+        await server.login(self._user, self._password)
 
     async def _send(self, server: aiosmtplib.SMTP, letter: Letter) -> Result:
         try:

@@ -2,12 +2,13 @@
 
 Owns: the interface, and what can become of a letter.
 Must not know: any service.
-Invariant: an outlet says of each letter what became of it, and raises nothing for a letter (tests/integration/test_outward.py).
+Invariant: an outlet says of each letter what became of it, whatever becomes of the next, and raises nothing for a letter
+(tests/integration/test_outward.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -36,8 +37,8 @@ class Outlet(Protocol):
     way: str
     service: str
 
-    async def send(self, letters: Sequence[Letter]) -> Sequence[Result]:
-        """Send letters, within bounds of time; give what became of each, in their order."""
+    def send(self, letters: Sequence[Letter]) -> AsyncGenerator[Result, None]:
+        """Send letters, within bounds of time; give what became of each, in their order and as soon as it is known."""
 
 
 AGAIN_STATUS = frozenset({408, 425, 429})

@@ -12,7 +12,7 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -43,7 +43,10 @@ TOGETHER_MAX: Final = 200
 """Messages that are taken at once."""
 
 LEASE: Final = timedelta(minutes=10)
-"""How long what was taken is nobody else's; sending it takes less."""
+"""How long what was taken is nobody else's."""
+
+MARGIN: Final = timedelta(minutes=3)
+"""Before its end nothing more is begun: a letter takes a minute and a half at most."""
 
 TRIES_MAX: Final = 8
 FIRST: Final = timedelta(seconds=30)
@@ -97,12 +100,12 @@ class Outward:
                 now = self._now()
                 messages = await store.claim(connection, way, TOGETHER_MAX, now=now, until=now + LEASE)
             for _, some in groupby(messages, key=lambda one: one.org_id):
-                await self._tell(list(some))
+                await self._tell(list(some), now + LEASE)
             taken += len(messages)
             if len(messages) < TOGETHER_MAX:
                 return taken
 
-    async def _tell(self, messages: Sequence[Message]) -> None:
+    async def _tell(self, messages: Sequence[Message], until: datetime) -> None:
         """Tell what messages of one organisation say, and note what became of it."""
         async with self._database.snapshot(messages[0].org_id) as connection:
             letters, dropped = await letters_of(connection, self._standings, messages)
@@ -116,8 +119,15 @@ class Outward:
             if outlet is None:
                 await self._settle([m for one in some for m in one.messages], "dropped", "no such service here")
                 continue
-            for letter, result in zip(some, await outlet.send(some), strict=True):
-                await self._note(letter, result)
+            await self._send(outlet, some, until)
+
+    async def _send(self, outlet: Outlet, letters: Sequence[Letter], until: datetime) -> None:
+        """Send letters, and note each as it ends; what is not reached while it is ours is due again when it is not."""
+        async with aclosing(outlet.send(letters)) as results:
+            for letter in letters:
+                if self._now() > until - MARGIN:
+                    return
+                await self._note(letter, await anext(results))
 
     async def _note(self, letter: Letter, result: Result) -> None:
         LETTERS.add(letter.messages[0].way, result.end.value)

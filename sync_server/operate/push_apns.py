@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,8 +28,6 @@ from sync_server.operate.push_expo import data_of
 
 TOKEN_SECONDS: Final = 2_400.0
 SECONDS: Final = 15.0
-
-_GONE: Final = frozenset({"BadDeviceToken", "DeviceTokenNotForTopic", "Unregistered"})
 
 
 class Apns:
@@ -55,9 +53,10 @@ class Apns:
             raise UnusableKey(f"{path} is no key of Apple's push service ({type(fault).__name__})") from None
         return cls(url, key=key, **how)
 
-    async def send(self, letters: Sequence[Letter]) -> Sequence[Result]:
+    async def send(self, letters: Sequence[Letter]) -> AsyncGenerator[Result, None]:
         """Send letters, one request each, over one connection."""
-        return [await self._send(letter) for letter in letters]
+        for letter in letters:
+            yield await self._send(letter)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -86,7 +85,7 @@ class Apns:
             reason = str(orjson.loads(answer.content).get("reason", "")) if answer.content else ""
         except (ValueError, AttributeError):
             reason = ""
-        if answer.status_code == 410 or reason in _GONE:
+        if answer.status_code == 410:  # a wrong topic, or the service for test builds, refuses good tokens otherwise
             return Result(End.GONE, reason)
         if reason == "ExpiredProviderToken":
             self._made = 0.0

@@ -9,7 +9,7 @@ https://docs.expo.dev/push-notifications/sending-notifications/: POST /--/api/v2
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -41,12 +41,11 @@ class Expo:
         self._url = f"{url}/--/api/v2/push/send"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    async def send(self, letters: Sequence[Letter]) -> Sequence[Result]:
+    async def send(self, letters: Sequence[Letter]) -> AsyncGenerator[Result, None]:
         """Send letters, 100 at a time."""
-        done: list[Result] = []
         for start in range(0, len(letters), TOGETHER_MAX):
-            done += await self._send(letters[start : start + TOGETHER_MAX])
-        return done
+            for result in await self._send(letters[start : start + TOGETHER_MAX]):
+                yield result
 
     async def _send(self, letters: Sequence[Letter]) -> Sequence[Result]:
         asked = [_message(letter) for letter in letters]

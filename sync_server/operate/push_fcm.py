@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,12 +54,14 @@ class Fcm:
             raise UnusableKey(f"{path} is no key of a service account ({type(fault).__name__})") from None
         return cls(session, url, needed)
 
-    async def send(self, letters: Sequence[Letter]) -> Sequence[Result]:
+    async def send(self, letters: Sequence[Letter]) -> AsyncGenerator[Result, None]:
         """Send letters, one request each; the service has no other way."""
-        try:
-            return [await self._send(letter) for letter in letters]
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as fault:
-            return [Result(End.AGAIN, f"FCM cannot be reached: {type(fault).__name__}")] * len(letters)
+        for letter in letters:
+            try:
+                result = await self._send(letter)
+            except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as fault:
+                result = Result(End.AGAIN, f"FCM cannot be reached: {type(fault).__name__}")
+            yield result
 
     async def _send(self, letter: Letter) -> Result:
         headers = {"Authorization": f"Bearer {await self._bearer()}"}

@@ -142,12 +142,13 @@ async def claim(connection: Connection, way: str, most: int, *, now: datetime, u
 async def settle(
     connection: Connection, messages: Sequence[Message], state: str, error: str = "", due_at: datetime | None = None
 ) -> None:
-    """Note what became of messages that were taken; `due_at`: when they are tried again. For the owner."""
+    """Note what became of messages that were taken and not taken again since; `due_at`: when they are tried. For the owner."""
     await connection.execute(
         "UPDATE notice_message m SET state = $3, error = $4, due_at = coalesce($5, m.due_at)"
-        " FROM unnest($1::text[], $2::text[]) t(org_id, id)"
-        " WHERE m.org_id = t.org_id AND m.id = t.id AND m.state = 'waiting'",
+        " FROM unnest($1::text[], $2::text[], $6::integer[]) t(org_id, id, tries)"
+        " WHERE m.org_id = t.org_id AND m.id = t.id AND m.tries = t.tries AND m.state = 'waiting'",
         *([one.org_id for one in messages], [one.id for one in messages], state, error, due_at),
+        [one.tries for one in messages],
     )
 
 

@@ -86,8 +86,11 @@ class Postbox:
         return f"smtp://{self.user}:bales%20%26%20more@127.0.0.1:{self.port}"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        if self.answers:
-            return self.answers.pop(0)
+        if self.answers and (said := self.answers.pop(0)):
+            if said == "hang up":
+                assert isinstance(_server.transport, asyncio.Transport)
+                _server.transport.abort()
+            return said
         assert isinstance(envelope.content, bytes)
         mail = message_from_bytes(envelope.content, policy=default)
         assert isinstance(mail, EmailMessage)
@@ -139,6 +142,8 @@ class Service:
     refuse: dict[str, str] = field(default_factory=dict)
     tokens: int = 0
     down: bool = False
+    breaks_after: int | None = None
+    """So many more are taken, then connections are cut."""
 
 
 async def _served(*routes: web.RouteDef) -> tuple[web.AppRunner, str]:
@@ -195,6 +200,10 @@ async def fcm_here(folder: Path) -> AsyncIterator[tuple[Service, Path]]:
         if request.headers.get("Authorization") != f"Bearer token {service.tokens}":
             return web.json_response({"error": {"status": "UNAUTHENTICATED"}}, status=401)
         asked = (await request.json())["message"]
+        if service.breaks_after is not None and len(service.taken) >= service.breaks_after:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response(status=500)
         if (fault := service.refuse.get(asked["token"])) is not None:
             return web.json_response({"error": {"details": [{"errorCode": fault}]}}, status=404)
         service.taken.append((asked["token"], asked))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -20,6 +20,7 @@ from erp_core.telling import Wishes
 from sync_server.config import Settings
 from sync_server.engine import outward as engine
 from sync_server.engine.notices import follow
+from sync_server.operate import outward as serving
 from sync_server.operate.outward import LATE, LEASE, Outward, open_outlets
 from sync_server.store import outward as store
 from sync_server.store.outward import Address
@@ -292,6 +293,71 @@ async def test_a_server_that_dies_over_noting_it_sends_the_same_mail_again(
 
     first, second = world.to("agent4")
     assert first["Message-ID"] == second["Message-ID"]
+
+
+async def test_what_was_taken_before_the_mail_server_hung_up_is_not_sent_again(world: World) -> None:
+    await world.trade("t7")
+    world.box.answers = ["", "hang up"]
+    await world.outward.look()
+    assert sorted(await world.states()) == ["sent", "waiting"]
+
+    world.clock.append(datetime.now(UTC) + timedelta(minutes=1))
+    await world.outward.look()
+
+    assert sorted(mail["To"] for mail in world.box.mails) == [f"{user}@example.com" for user in READERS]
+
+
+async def test_what_a_push_service_took_before_it_was_cut_off_is_not_sent_again(world: World) -> None:
+    for user in READERS:
+        await world.wish(user, replace(AWAKE, email="never"))
+        await world.phone(user, "fcm", f"token-of-{user}", f"phone-of-{user}")
+    world.fcm.breaks_after = 1
+    await world.trade("t7")
+    await world.outward.look()
+    assert sorted(await world.states()) == ["sent", "waiting"]
+
+    world.fcm.breaks_after = None
+    world.clock.append(datetime.now(UTC) + timedelta(minutes=1))
+    await world.outward.look()
+
+    assert sorted(token for token, _ in world.fcm.taken) == [f"token-of-{user}" for user in READERS]
+
+
+@pytest.mark.parametrize("error", ["BadDeviceToken", "DeviceTokenNotForTopic"])
+async def test_a_server_that_is_set_up_wrongly_forgets_no_phone(world: World, error: str) -> None:
+    world.apns.refuse["abcdef0123456789"] = error
+    await world.phone("agent4", "apns", "abcdef0123456789")
+    await world.trade("t7")
+    await world.outward.look()
+    assert await world.house.one("SELECT count(*) FROM push_address") == 1
+
+
+async def test_who_was_too_slow_settles_nothing_of_another(world: World) -> None:
+    await world.wish("agent2", Wishes(email="never"))
+    await world.trade("t7")
+    now = datetime.now(UTC)
+    async with world.house.database.acquire_everywhere() as connection:
+        (slow,) = await store.claim(connection, "email", 10, now=now, until=now + LEASE)
+        later = now + LEASE + timedelta(seconds=1)
+        (other,) = await store.claim(connection, "email", 10, now=later, until=later + LEASE)
+        await store.settle(connection, [slow], "failed", "late")
+        assert await world.states() == ["waiting"]
+        await store.settle(connection, [other], "sent")
+    assert await world.states() == ["sent"]
+
+
+async def test_what_cannot_be_sent_while_it_is_ours_is_left_for_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.trade("t7")
+    monkeypatch.setattr(serving, "MARGIN", LEASE + timedelta(minutes=1))
+    await world.outward.look()
+    assert (world.box.mails, set(await world.states())) == ([], {"waiting"})
+
+    monkeypatch.undo()
+    world.clock.append(datetime.now(UTC) + LEASE + timedelta(seconds=1))
+    await world.outward.look()
+    assert len(world.box.mails) == 2
 
 
 async def test_several_processes_send_each_message_once(world: World) -> None:
