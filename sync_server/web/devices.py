@@ -26,6 +26,7 @@ from sync_server.web.answers import send_json
 from sync_server.web.bodies import read_body
 from sync_server.web.emptying import forget_sessions
 from sync_server.web.rights import entitlements_of, reaches, require
+from sync_server.wire.members import read_members
 from sync_server.wire.moments import milliseconds
 from sync_server.wire.problems import Problem, pointer
 from sync_server.wire.strict_json import loads
@@ -124,12 +125,8 @@ async def found_device(
 async def _members(request: web.Request, types: Mapping[str, type]) -> dict[str, Any]:
     """Read a body that is an object of these members, all of which may be left out; no body is an empty one."""
     text = await read_body(request, request.app[keys.SETTINGS]) if request.can_read_body else b""
-    body = loads(text) if text.strip() else {}
-    if not isinstance(body, dict):
-        raise Problem("wrong_type", "A JSON object is needed.", pointer="")
+    body = read_members(loads(text) if text.strip() else {}, types)
     for name, value in body.items():
-        if name not in types:
-            raise Problem("unknown_member", pointer=pointer(name))
         if not isinstance(value, types[name]):
             raise Problem("wrong_type", f"{name} has the wrong type.", pointer=pointer(name))
     return body

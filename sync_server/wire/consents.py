@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from erp_core.consents import PURPOSES
+from sync_server.wire.members import read_members
 from sync_server.wire.moments import milliseconds
 from sync_server.wire.problems import Problem, pointer
 
@@ -38,12 +39,8 @@ def write_consents(said: Sequence[Any], language: str) -> bytes:
 
 def read_consent(purpose: str, body: Any) -> tuple[bool, int]:
     """Read `{given, version}`: the words that were shown must be those that count now. Raises Problem."""
-    if not isinstance(body, dict):
-        raise Problem("wrong_type", "A JSON object is needed.", pointer="")
-    for name in body:
-        if name not in ("given", "version"):
-            raise Problem("unknown_member", pointer=pointer(name))
-    given, version = body.get("given"), body.get("version")
+    said = read_members(body, ("given", "version"))
+    given, version = said.get("given"), said.get("version")
     if not isinstance(given, bool):
         raise Problem("wrong_type", "given must be true or false.", pointer=pointer("given"))
     if given and version != PURPOSES[purpose].version:

@@ -16,6 +16,7 @@ import orjson
 
 from erp_core.notices import BY_KIND
 from erp_core.telling import DEFAULT, RHYTHMS, Wishes
+from sync_server.wire.members import read_members
 from sync_server.wire.problems import Problem, pointer, shown
 
 SERVICES: Final = ("expo", "fcm", "apns")
@@ -37,14 +38,14 @@ def write_wishes(wishes: Wishes) -> bytes:
 def read_wishes(body: Any) -> Wishes:
     """Read wishes; what is left out is as for who said nothing. Raises Problem."""
     wishes = DEFAULT
-    for name, value in _members(body, {"email", "push", *_TIMES, "zone", "muted"}).items():
+    for name, value in read_members(body, {"email", "push", *_TIMES, "zone", "muted"}).items():
         wishes = replace(wishes, **{name: _read(name, value)})
     return wishes
 
 
 def read_address(body: Any) -> tuple[str, str]:
     """Read `{service, token}`. Raises Problem."""
-    said = _members(body, {"service", "token"})
+    said = read_members(body, {"service", "token"})
     service, token = said.get("service"), said.get("token")
     if service not in SERVICES:
         raise Problem("invalid_value", f"service is one of {', '.join(SERVICES)}.", pointer=pointer("service"))
@@ -52,15 +53,6 @@ def read_address(body: Any) -> tuple[str, str]:
     if not fits or (service == "apns" and not _APNS_TOKEN.fullmatch(str(token))):
         raise Problem("invalid_value", f"token is what {service} gave the app.", pointer=pointer("token"))
     return service, str(token)
-
-
-def _members(body: Any, known: set[str]) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise Problem("wrong_type", "A JSON object is needed.", pointer="")
-    for name in body:
-        if name not in known:
-            raise Problem("unknown_member", pointer=pointer(name))
-    return body
 
 
 def _read(name: str, value: Any) -> Any:

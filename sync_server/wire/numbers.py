@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, Final
 
 from erp_core.values import SAFE_ID
+from sync_server.wire.members import read_members
 from sync_server.wire.problems import Problem, pointer
 
 COUNT_MAX: Final = 200
@@ -25,7 +26,7 @@ _LEASE: Final = ("kind", "branch_id", "count", "on", "holds", "left")
 
 def read_lease(body: Any) -> Mapping[str, Any]:
     """Read `{kind, branch_id, count, on?, holds?, left?}` (parsed JSON). Raises Problem."""
-    said = _members(body, _LEASE, needed=_LEASE[:3])
+    said = read_members(body, _LEASE, needed=_LEASE[:3])
     return {
         "kind": _text(said, "kind", 64),
         "branch_id": _id(said["branch_id"], "branch_id"),
@@ -38,7 +39,7 @@ def read_lease(body: Any) -> Mapping[str, Any]:
 
 def read_return(body: Any) -> Mapping[str, int]:
     """Read `{blocks: {id: first unused number}}`. Raises Problem."""
-    blocks = _members(body, ("blocks",), needed=("blocks",))["blocks"]
+    blocks = read_members(body, ("blocks",), needed=("blocks",))["blocks"]
     if not isinstance(blocks, dict) or not 1 <= len(blocks) <= HOLDS_MAX:
         raise Problem("wrong_type", f"blocks must be an object of 1 to {HOLDS_MAX} blocks.", pointer="/blocks")
     return {_id(id, "blocks"): _whole(blocks, id, 1, NUMBER_MAX + 1) for id in blocks}
@@ -46,21 +47,9 @@ def read_return(body: Any) -> Mapping[str, int]:
 
 def read_reason(body: Any) -> tuple[int, int, str]:
     """Read `{first, last, reason}`. Raises Problem."""
-    said = _members(body, ("first", "last", "reason"), needed=("first", "last", "reason"))
+    said = read_members(body, ("first", "last", "reason"), needed=("first", "last", "reason"))
     reason = _text(said, "reason", REASON_MAX)
     return _whole(said, "first", 1, NUMBER_MAX), _whole(said, "last", 1, NUMBER_MAX), reason
-
-
-def _members(body: Any, known: tuple[str, ...], needed: tuple[str, ...]) -> Mapping[str, Any]:
-    if not isinstance(body, dict):
-        raise Problem("wrong_type", "A JSON object is needed.", pointer="")
-    for name in body:
-        if name not in known:
-            raise Problem("unknown_member", pointer=pointer(name))
-    for name in needed:
-        if name not in body:
-            raise Problem("missing_field", f"{name} is needed.", pointer=pointer(name))
-    return body
 
 
 def _text(said: Mapping[str, Any], name: str, most: int) -> str:

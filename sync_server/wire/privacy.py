@@ -16,6 +16,7 @@ import orjson
 from erp_core.catalogue import BY_TABLE
 from erp_core.privacy import SUBJECTS
 from erp_core.values import SAFE_ID
+from sync_server.wire.members import read_members
 from sync_server.wire.moments import milliseconds
 from sync_server.wire.problems import Problem, pointer, shown
 
@@ -33,7 +34,7 @@ class Asked(NamedTuple):
 
 def read_request(body: Any) -> Asked:
     """Read `{table, id, reason?}`. Raises Problem."""
-    said = _members(body, {"table", "id", "reason"})
+    said = read_members(body, {"table", "id", "reason"})
     table, id = said.get("table"), said.get("id")
     if table not in TABLES:
         raise Problem("invalid_value", f"table is one of {', '.join(TABLES)}.", pointer=pointer("table"))
@@ -44,7 +45,7 @@ def read_request(body: Any) -> Asked:
 
 def read_refusal(body: Any) -> str:
     """Read `{reason}`: why a request is refused. Raises Problem."""
-    reason = _reason(_members(body, {"reason"}))
+    reason = _reason(read_members(body, {"reason"}))
     if not reason:
         raise Problem("invalid_value", "Say why, for the one who asked.", pointer=pointer("reason"))
     return reason
@@ -60,15 +61,6 @@ def read_whom(query: Mapping[str, str], own: str) -> tuple[str, str]:
     if query.get("table") not in TABLES or not SAFE_ID.fullmatch(query.get("id", "")):
         raise Problem("bad_parameter", f"Say table, one of {', '.join(TABLES)}, and the id of a record.")
     return BY_TABLE[query["table"]].name, query["id"]
-
-
-def _members(body: Any, known: set[str]) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise Problem("wrong_type", "A JSON object is needed.", pointer="")
-    for name in body:
-        if name not in known:
-            raise Problem("unknown_member", pointer=pointer(name))
-    return body
 
 
 def _reason(said: dict[str, Any]) -> str:

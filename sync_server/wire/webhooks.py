@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from erp_core.happenings import known_events
+from sync_server.wire.members import read_members
 from sync_server.wire.moments import milliseconds
 from sync_server.wire.problems import Problem, pointer, shown
 
@@ -59,14 +60,7 @@ def read_change(body: Any) -> Asked:
 
 
 def _read(body: Any, names: Sequence[str]) -> Asked:
-    if not isinstance(body, dict):
-        raise Problem("wrong_type", "A JSON object is needed.", pointer="")
-    for name in body:
-        if name not in names:
-            raise Problem("unknown_member", pointer=pointer(name))
-    said: dict[str, Any] = {}
-    for name, value in body.items():
-        said[name] = _READERS[name](name, value)
+    said: dict[str, Any] = {name: _READERS[name](name, value) for name, value in read_members(body, names).items()}
     return Asked(**said)
 
 
