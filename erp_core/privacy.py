@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from erp_core.catalogue import BY_NAME, ENTITIES
 from erp_core.entities.attachment import ATTACHMENT
@@ -46,6 +46,10 @@ class Trace:
     names: tuple[str, ...]
     goes: bool = False
 
+    def tells_of(self, person: str, table: str, id: str, members: Mapping[str, Any]) -> bool:
+        """Say whether a record, by its JSON, tells of a person here."""
+        return self.entity.table == table and person == (id if self.field == "id" else members[self.field])
+
 
 @cache
 def traces_of(subject: str) -> Sequence[Trace]:
@@ -57,6 +61,11 @@ def traces_of(subject: str) -> Sequence[Trace]:
     entity = BY_NAME[subject]
     own = Trace(entity, "id", _names(entity, "id"), goes=entity.parent is not None)
     return (own, *_belonging(entity), *_elsewhere(entity))
+
+
+def where_to_look(traces: Sequence[Trace], person: str) -> Sequence[tuple[str, str, str]]:
+    """Give what the records have in common that tell of a person: (table, field, value)."""
+    return [(trace.entity.table, trace.field, person) for trace in traces]
 
 
 def _belonging(subject: Entity) -> Iterator[Trace]:
@@ -105,8 +114,6 @@ def left_of(entity: Entity, id: str, row: Row, names: Sequence[str]) -> Row:
 
 # --- What must be done first --------------------------------------------------------------------------------------------
 
-PARTIES: Final = ("buyer_id", "seller_id", "broker_id", "transporter_id", "payer_id", "payee_id", "partner_id")
-
 
 @cache
 def open_work() -> Sequence[tuple[Entity, str, tuple[str, ...]]]:
@@ -120,5 +127,5 @@ def open_work() -> Sequence[tuple[Entity, str, tuple[str, ...]]]:
         for entity in ENTITIES
         if entity.states is not None and entity.name not in (*SUBJECTS, "visit", "task")
         for field, target in entity.references
-        if target == "business_partner" and field.name in PARTIES
+        if target == "business_partner"
     ]

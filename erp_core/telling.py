@@ -17,7 +17,6 @@ EMAIL: Final = "email"
 PUSH: Final = "push"
 WAYS: Final = (EMAIL, PUSH)
 
-DAY_MINUTES: Final = 24 * 60
 RHYTHMS: Final = ("at_once", "daily", "never")
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from erp_core.catalogue import BY_NAME, BY_TABLE, ORDER
 from erp_core.language import Entity
-from erp_core.privacy import COPIES, Trace, forgotten, left_of, traces_of
+from erp_core.privacy import COPIES, Trace, forgotten, left_of, traces_of, where_to_look
 from erp_core.values import Row
 from sync_server.engine.holding import lock
 from sync_server.store import erasing as store
@@ -114,7 +114,7 @@ class _Erasure:
     # --- What there was -------------------------------------------------------------------------------------------------
 
     def _own(self) -> Sequence[tuple[str, str, str]]:
-        return [(trace.entity.table, trace.field, self._person.id) for trace in self._traces]
+        return where_to_look(self._traces, self._person.id)
 
     def _copies(self) -> Sequence[tuple[str, str, str]]:
         ids = sorted({id for _, id in self._fields})
@@ -138,7 +138,7 @@ class _Erasure:
         return {
             name
             for trace in self._traces
-            if trace.entity is entity and self._person.id == (past.id if trace.field == "id" else members[trace.field])
+            if trace.tells_of(self._person.id, past.table, past.id, members)
             for name in trace.names
         }
 
@@ -147,15 +147,16 @@ class _Erasure:
     async def _change_records(self) -> None:
         """Empty what stays of the records that are there, delete the others."""
         going: dict[str, list[str]] = defaultdict(list)
-        staying: list[tuple[Trace, str]] = []
+        staying: dict[Key, Sequence[str]] = {}
         for trace in self._traces:
             for id in await self._ids(trace):
                 self._fields[trace.entity.table, id] |= set(trace.names)
-                staying += [] if trace.goes else [(trace, id)]
                 if trace.goes:
                     going[trace.entity.table].append(id)
-        await lock(self._connection, self._org_id, [key for key in self._fields if key[0] in BY_TABLE])
-        await self._empty({(trace.entity.table, id): trace.names for trace, id in staying})
+                else:
+                    staying[trace.entity.table, id] = trace.names
+        await lock(self._connection, self._org_id, self._fields)
+        await self._empty(staying)
         for table in sorted(going, key=ORDER.__getitem__, reverse=True):
             await rows.delete(self._connection, BY_TABLE[table], self._org_id, going[table])
             self._done.records[table] = len(going[table])

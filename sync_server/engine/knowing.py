@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from erp_core.catalogue import BY_NAME, BY_TABLE
-from erp_core.privacy import Trace, traces_of
-from sync_server.store import erasing, known
+from erp_core.catalogue import BY_NAME
+from erp_core.privacy import Trace, traces_of, where_to_look
+from sync_server.store import erasing, known, log
 from sync_server.store.database import Connection
 from sync_server.store.erasing import Past
 from sync_server.store.payloads import take_apart
@@ -47,9 +47,9 @@ class Known:
 async def what_is_known(connection: Connection, org_id: str, subject: str, id: str) -> Known:
     """Gather what is known of a person. In a snapshot. Cost: reads the organisation's log once."""
     traces = traces_of(subject)
-    wanted = [(trace.entity.table, trace.field, id) for trace in traces]
-    past, _ = await erasing.read_past(connection, org_id, 0, wanted)
-    there = await erasing.read_there(connection, org_id, {(one.table, one.id) for one in past})
+    past, _ = await erasing.read_past(connection, org_id, 0, where_to_look(traces, id))
+    states = await log.read_states(connection, org_id, {(one.table, one.id) for one in past})
+    there = {key for key, state in states.items() if state.row is not None}
     told: dict[tuple[str, str], Told] = {}
     before: list[Told] = []
     for one in past:
@@ -66,8 +66,8 @@ async def what_is_known(connection: Connection, org_id: str, subject: str, id: s
 
 def _values(traces: Sequence[Trace], past: Past, id: str) -> Mapping[str, Any]:
     """Give what an event says of the person: all of a record of their own, of others what tells of them."""
-    entity, members = BY_TABLE[past.table], take_apart(past.new)
-    meant = [t for t in traces if t.entity is entity and id == (past.id if t.field == "id" else members[t.field])]
+    members = take_apart(past.new)
+    meant = [trace for trace in traces if trace.tells_of(id, past.table, past.id, members)]
     if any(trace.goes or trace.field == "id" for trace in meant):
         return {name: value for name, value in members.items() if name not in _OTHERS}
     names = {name for trace in meant for name in trace.names}

@@ -17,7 +17,6 @@ from typing import Final
 from erp_core.catalogue import BY_NAME
 from erp_core.language import Entity
 from erp_core.privacy import open_work
-from erp_core.values import Row
 from sync_server.engine.entitlements import Entitlements
 from sync_server.engine.erasing import Person, erase
 from sync_server.engine.gate import require
@@ -67,18 +66,22 @@ class Stands:
 
 @dataclass(frozen=True, slots=True)
 class Privacy:
-    """The requests of a server's organisations. `remember`: writes a decision to the list outside of the database."""
+    """The requests of a server's organisations.
+
+    `remember`: writes a decision to the list outside of the database. `forget_copies`: removes the answers kept in files.
+    """
 
     database: Database
     standings: Standings
     remember: Callable[[str, Person, str], Awaitable[None]]
+    forget_copies: Callable[[], Awaitable[None]]
 
     async def ask(self, actor: Actor, entity: str, id: str, reason: str) -> Request:
         """Ask that a person be forgotten: oneself, or one whose record the asker sees. Raises NoSuchPerson, AskedAlready."""
 
         async def work(connection: Connection) -> Request:
             entitled = await entitled_now(connection, self.standings, actor)
-            await _seen(connection, actor, entitled, BY_NAME[entity], id)
+            await _require_seen(connection, actor, entitled, BY_NAME[entity], id)
             request = Request(
                 *(secrets.token_hex(8), entity, id, "open", reason, actor.user_id, datetime.now(UTC)),
                 *(None, None, None, {}),
@@ -117,7 +120,7 @@ class Privacy:
             entitled = await entitled_now(connection, self.standings, actor)
             own = entity == "user" and id == actor.user_id
             require(entitled, *((OWN, ANY) if own else (ANY,)))
-            await _seen(connection, actor, entitled, BY_NAME[entity], id)
+            await _require_seen(connection, actor, entitled, BY_NAME[entity], id)
             return await what_is_known(connection, actor.org_id, entity, id)
 
     async def refuse(self, actor: Actor, id: str, reason: str) -> None:
@@ -143,6 +146,7 @@ class Privacy:
         person = Person(request.id, request.entity, request.record_id)
         await self.remember(actor.org_id, person, actor.user_id)
         await carry_out(self.database, actor.org_id, person, actor.user_id)
+        await self.forget_copies()
 
 
 async def carry_out(database: Database, org_id: str, person: Person, by: str) -> None:
@@ -153,13 +157,12 @@ async def carry_out(database: Database, org_id: str, person: Person, by: str) ->
         await store.finish(connection, org_id, who, by, done.position, done.proof())
 
 
-async def _seen(connection: Connection, actor: Actor, entitled: Entitlements, entity: Entity, id: str) -> Row:
-    """Give the record of a person whom the asker sees, or is. Raises NoSuchPerson."""
+async def _require_seen(connection: Connection, actor: Actor, entitled: Entitlements, entity: Entity, id: str) -> None:
+    """Raise NoSuchPerson unless the asker sees a person's record, or is the person."""
     state = (await log.read_states(connection, actor.org_id, [(entity.table, id)])).get((entity.table, id))
     own = entity.name == "user" and id == actor.user_id
     if state is None or state.row is None or not (own or entitled.mask(entity, state.scopes)):
         raise NoSuchPerson
-    return state.row
 
 
 async def _require_unneeded(connection: Connection, actor: Actor, request: Request) -> None:

@@ -71,7 +71,7 @@ async def read_past(
 
 
 async def note(connection: Connection, org_id: str, request_id: str, records: Mapping[Key, Collection[str]]) -> None:
-    """Note of which records which fields are erased, for ever. Cost: one statement."""
+    """Note of which records which fields are erased, for ever. Cost: a statement for each record, sent together."""
     await connection.executemany(
         "INSERT INTO erased_record AS r (org_id, entity, record_id, fields, request_id) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT (org_id, entity, record_id) DO UPDATE"
@@ -93,17 +93,6 @@ async def rewrite(connection: Connection, org_id: str, news: Mapping[int, str]) 
         *(org_id, positions),
     )
     return len(positions)
-
-
-async def read_there(connection: Connection, org_id: str, keys: Collection[Key]) -> Collection[Key]:
-    """Say which of these records are there, not deleted. Cost: one statement of look-ups."""
-    rows = await connection.fetch(
-        "SELECT f.* FROM unnest($2::text[], $3::text[]) AS asked(entity, id) CROSS JOIN LATERAL ("
-        " SELECT f.entity, f.id FROM feed f WHERE f.org_id = $1 AND f.entity = asked.entity AND f.id = asked.id"
-        " AND f.payload IS NOT NULL OFFSET 0) f",
-        *(org_id, [table for table, _ in keys], [id for _, id in keys]),
-    )
-    return {(row["entity"], row["id"]) for row in rows}
 
 
 # --- What repeats records -----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ Invariant: of one record one request is open at a time, and each is decided once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -65,12 +65,9 @@ async def insert(connection: Connection, org_id: str, request: Request) -> bool:
     return bool(written)
 
 
-async def read(connection: Connection, org_id: str, id: str, *, lock: bool = False) -> Request | None:
-    """Read a request; `lock`: it stands still until the transaction ends."""
-    row = await connection.fetchrow(
-        f"SELECT {_COLUMNS} FROM privacy_request WHERE org_id = $1 AND id = $2" + (" FOR UPDATE" if lock else ""),
-        *(org_id, id),
-    )
+async def read(connection: Connection, org_id: str, id: str) -> Request | None:
+    """Read a request."""
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM privacy_request WHERE org_id = $1 AND id = $2", org_id, id)
     return None if row is None else _request(row)
 
 
@@ -107,14 +104,15 @@ async def finish(
     )
 
 
-async def is_done(connection: Connection, org_id: str, id: str) -> bool:
-    """Say whether an erasure is done, or its organisation is not in this database. For the owner."""
-    done: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM privacy_request WHERE org_id = $1 AND id = $2 AND state = 'done')"
-        " OR NOT EXISTS (SELECT FROM org_clock WHERE org_id = $1)",
-        *(org_id, id),
+async def list_undone(connection: Connection, asked: Sequence[tuple[str, str]]) -> Collection[tuple[str, str]]:
+    """Say which erasures, (organisation, request), are not done though the organisation is here. For the owner."""
+    rows = await connection.fetch(
+        "SELECT t.org_id, t.id FROM unnest($1::text[], $2::text[]) AS t(org_id, id)"
+        " JOIN org_clock k ON k.org_id = t.org_id WHERE NOT EXISTS (SELECT FROM privacy_request r"
+        "  WHERE r.org_id = t.org_id AND r.id = t.id AND r.state = 'done')",
+        *([org_id for org_id, _ in asked], [id for _, id in asked]),
     )
-    return done
+    return {(row["org_id"], row["id"]) for row in rows}
 
 
 async def list_behind(connection: Connection, org_id: str, position: int) -> Sequence[Behind]:

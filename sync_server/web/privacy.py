@@ -7,7 +7,6 @@ Invariant: handlers only translate (tests/architecture/test_sizes.py).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -55,8 +54,6 @@ async def approve(request: web.Request) -> web.StreamResponse:
     await require_fresh(request)
     with _refused(NO_SUCH_REQUEST):
         await request.app[keys.PRIVACY].approve(request[keys.ACTOR], request.match_info["request_id"])
-    await asyncio.to_thread(request.app[keys.SPOOLS].clear)
-    await asyncio.to_thread(request.app[keys.PARCELS].clear)
     return await get_request(request)
 
 
