@@ -69,10 +69,12 @@ class Arrivals:
 
     async def _kept_of(self, org_id: str, declared: Declared, fit: Fit) -> Mapping[str, Any]:
         """Give what was found out, without the place where its author does not want that noted."""
-        found, author = _found_out(fit), declared.made_by or ""
+        found, author = _found_out(fit), declared.made_by
+        if author is None or found["exif_latitude"] is None:
+            return found
         async with self.database.acquire(org_id) as connection:
-            said = await consents.read_newest(connection, org_id, [author], LOCATION.name)
-        return found if said.get(author, True) else {**found, "exif_latitude": None, "exif_longitude": None}
+            objecting = await consents.read_objecting(connection, org_id, [author], LOCATION.name)
+        return {**found, "exif_latitude": None, "exif_longitude": None} if objecting else found
 
     async def _part_names(self, org_id: str, upload: Upload) -> list[str]:
         async with self.database.acquire(org_id) as connection:

@@ -79,8 +79,7 @@ async def _unnoted(connection: Connection, org_id: str, drafts: Iterable[Draft])
         for draft in drafts
         if any(draft.sent.get(name) is not None for name in WHERE.get(draft.entity.name, ()))
     }
-    said = await consents.read_newest(connection, org_id, asked, LOCATION.name) if asked else {}
-    return {user for user, given in said.items() if not given}
+    return await consents.read_objecting(connection, org_id, asked, LOCATION.name)
 
 
 def _leave_out(draft: Draft, names: Collection[str], ours: Row | None) -> None:

@@ -53,8 +53,7 @@ class Letter:
 async def plan(connection: Connection, org_id: str, notices: Mapping[str, Row], now: datetime) -> None:
     """Write the messages of notifications (id -> row), in the transaction that writes these. Cost: four statements."""
     readers = {str(row["reader_id"]) for row in notices.values()}
-    objecting = await consents.read_newest(connection, org_id, readers, MESSAGES.name)
-    readers -= {user for user, given in objecting.items() if not given}
+    readers -= set(await consents.read_objecting(connection, org_id, readers, MESSAGES.name))
     wishes = await store.read_wishes(connection, org_id, readers)
     phones = await store.read_addresses(connection, org_id, readers)
     made = []

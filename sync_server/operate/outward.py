@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Final
 
@@ -53,13 +54,14 @@ FIRST: Final = timedelta(seconds=30)
 LONGEST: Final = timedelta(hours=2)
 KEPT: Final = timedelta(days=30)
 LATE: Final = timedelta(days=2)
+"""What could not be sent for so long is old news."""
+
+FORGET: Final = timedelta(hours=1)
+"""Between two looks at all messages for what to forget; what is late is not sent meanwhile."""
+
+_UTC_NOW: Final = partial(datetime.now, UTC)
 
 log = structlog.get_logger(__name__)
-
-
-def utc_now() -> datetime:
-    """Give the time."""
-    return datetime.now(UTC)
 
 
 class Outward:
@@ -71,12 +73,13 @@ class Outward:
         standings: Standings,
         outlets: Sequence[Outlet],
         *,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] = _UTC_NOW,
     ) -> None:
         self._database = database
         self._standings = standings
         self._outlets: Mapping[tuple[str, str], Outlet] = {(one.way, one.service): one for one in outlets}
         self._now = now
+        self._forgot_at: datetime | None = None
 
     async def run(self) -> None:
         """Send for ever; a database that does not answer is asked again."""
@@ -89,16 +92,22 @@ class Outward:
 
     async def look(self) -> int:
         """Send what is due; give how many messages were taken."""
-        async with self._database.acquire_everywhere() as connection:
-            await store.forget(connection, self._now(), kept=KEPT, late=LATE)
+        await self._forget()
         return sum([await self._drain(way) for way in sorted({way for way, _ in self._outlets})])
+
+    async def _forget(self) -> None:
+        now = self._now()
+        if self._forgot_at is None or now - self._forgot_at > FORGET:
+            self._forgot_at = now
+            async with self._database.acquire_everywhere() as connection:
+                await store.forget(connection, now, kept=KEPT, late=LATE)
 
     async def _drain(self, way: str) -> int:
         taken = 0
         while True:
             async with self._database.acquire_everywhere() as connection:
                 now = self._now()
-                messages = await store.claim(connection, way, TOGETHER_MAX, now=now, until=now + LEASE)
+                messages = await store.claim(connection, way, TOGETHER_MAX, now=now, until=now + LEASE, late=LATE)
             for _, some in groupby(messages, key=lambda one: one.org_id):
                 await self._tell(list(some), now + LEASE)
             taken += len(messages)

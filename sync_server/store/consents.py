@@ -7,7 +7,7 @@ Invariant: what somebody said is never changed, only followed by what they say n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,11 +41,13 @@ async def read_said(connection: Connection, org_id: str, user_id: str) -> Sequen
     return [Said(*row) for row in rows]
 
 
-async def read_newest(connection: Connection, org_id: str, users: Collection[str], purpose: str) -> Mapping[str, bool]:
-    """Give what users said last of a purpose, of those who said anything. Cost: one statement."""
+async def read_objecting(connection: Connection, org_id: str, users: Collection[str], purpose: str) -> Collection[str]:
+    """Name those users who said last that they do not agree to a purpose. Cost: one statement, none for nobody."""
+    if not users:
+        return ()
     rows = await connection.fetch(
-        "SELECT DISTINCT ON (user_id) user_id, given FROM consent WHERE org_id = $1 AND user_id = ANY($2) AND purpose = $3"
-        " ORDER BY user_id, id DESC",
+        "SELECT user_id FROM (SELECT DISTINCT ON (user_id) user_id, given FROM consent"
+        " WHERE org_id = $1 AND user_id = ANY($2) AND purpose = $3 ORDER BY user_id, id DESC) newest WHERE NOT given",
         *(org_id, list(users), purpose),
     )
-    return {row["user_id"]: row["given"] for row in rows}
+    return {row["user_id"] for row in rows}

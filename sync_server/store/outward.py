@@ -126,15 +126,20 @@ async def add(connection: Connection, messages: Sequence[Message], now: datetime
         )
 
 
-async def claim(connection: Connection, way: str, most: int, *, now: datetime, until: datetime) -> Sequence[Message]:
-    """Take messages that are due by a way, all of a user's together; nobody else takes them before `until`. For the owner."""
+async def claim(
+    connection: Connection, way: str, most: int, *, now: datetime, until: datetime, late: timedelta
+) -> Sequence[Message]:
+    """Take messages that are due by a way and not older than `late`, all of a user's together; nobody else takes them before
+    `until`. For the owner.
+    """
     rows = await connection.fetch(
         "WITH due AS (SELECT org_id, id FROM notice_message WHERE way = $1 AND state = 'waiting' AND due_at <= $2"
+        " AND made_at >= $5"
         " ORDER BY org_id, user_id, due_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)"
         " UPDATE notice_message m SET due_at = $3, tries = m.tries + 1 FROM due"
         " WHERE m.org_id = due.org_id AND m.id = due.id"
         " RETURNING m.org_id, m.id, m.notification_id, m.user_id, m.way, m.device_id, m.made_at AS due_at, m.tries",
-        *(way, now, until, most),
+        *(way, now, until, most, now - late),
     )
     return sorted((Message(*row) for row in rows), key=lambda one: (one.org_id, one.user_id, one.due_at, one.id))
 

@@ -92,23 +92,23 @@ async def world(house: House, tmp_path: Path) -> AsyncIterator[World]:
         expo = await here.enter_async_context(expo_here("expo-token"))
         fcm, account = await here.enter_async_context(fcm_here(tmp_path))
         apns, key = await here.enter_async_context(apns_here(tls, tmp_path, "com.example.cotton"))
-        chosen: dict[str, Any] = dict(  # noqa: C408 - as settings are given
-            data=tmp_path,
-            mail_from="cotton@example.com",
-            mail_url=box.url,
-            public_url="https://cotton.example.com",
-            expo=True,
-            expo_url=expo.url,
-            expo_token="expo-token",
-            fcm_url=fcm.url,
-            fcm_key_file=account,
-            apns_url=apns.url,
-            apns_key_file=key,
-            apns_key_id="KEY0000000",
-            apns_team_id="TEAM000000",
-            apns_topic="com.example.cotton",
-            notice_ca_file=trusted,
-        )
+        chosen: dict[str, Any] = {
+            "data": tmp_path,
+            "mail_from": "cotton@example.com",
+            "mail_url": box.url,
+            "public_url": "https://cotton.example.com",
+            "expo": True,
+            "expo_url": expo.url,
+            "expo_token": "expo-token",
+            "fcm_url": fcm.url,
+            "fcm_key_file": account,
+            "apns_url": apns.url,
+            "apns_key_file": key,
+            "apns_key_id": "KEY0000000",
+            "apns_team_id": "TEAM000000",
+            "apns_topic": "com.example.cotton",
+            "notice_ca_file": trusted,
+        }
         outlets = await here.enter_async_context(open_outlets(Settings(**chosen)))
         clock = [datetime.now(UTC)]
         outward = Outward(house.database, house.standings, outlets, now=lambda: max(clock[-1], datetime.now(UTC)))
@@ -337,9 +337,9 @@ async def test_who_was_too_slow_settles_nothing_of_another(world: World) -> None
     await world.trade("t7")
     now = datetime.now(UTC)
     async with world.house.database.acquire_everywhere() as connection:
-        (slow,) = await store.claim(connection, "email", 10, now=now, until=now + LEASE)
+        (slow,) = await store.claim(connection, "email", 10, now=now, until=now + LEASE, late=LATE)
         later = now + LEASE + timedelta(seconds=1)
-        (other,) = await store.claim(connection, "email", 10, now=later, until=later + LEASE)
+        (other,) = await store.claim(connection, "email", 10, now=later, until=later + LEASE, late=LATE)
         await store.settle(connection, [slow], "failed", "late")
         assert await world.states() == ["waiting"]
         await store.settle(connection, [other], "sent")
